@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: ISC
+noinst_LIBRARIES += lib/base/libbase.a
+lib_base_libbase_a_SOURCES = \
+	lib/base/arena.c lib/base/arena.h \
+	lib/base/attributes.h \
+	lib/base/buf.c lib/base/buf.h \
+	lib/base/clock.c lib/base/clock.h \
+	lib/base/codec.c lib/base/codec.h \
+	lib/base/crc32c.c lib/base/crc32c.h \
+	lib/base/fs.c lib/base/fs.h \
+	lib/base/hash.c lib/base/hash.h \
+	lib/base/list.h \
+	lib/base/log.c lib/base/log.h \
+	lib/base/span.c lib/base/span.h \
+	lib/base/sysexits.h \
+	lib/base/why.c lib/base/why.h

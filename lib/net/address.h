@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/* address.h - socket addresses as text and back, and networks (CIDR) */
+#ifndef NET_ADDRESS_H
+#define NET_ADDRESS_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "lib/base/attributes.h"
+#include "lib/base/span.h"
+
+struct net_address {
+	struct sockaddr_storage storage;
+	socklen_t               length;
+};
+
+enum { NET_ADDRESS_TEXT_MAX = 64 };
+
+/* net_address_parse - a numeric IPv4 or IPv6 address ("192.0.2.1", "2001:db8::1", "IPv6:..." not accepted). */
+MUST_USE bool net_address_parse(struct span text, unsigned port, struct net_address *out);
+/* net_address_text - without port or brackets ("unix" for AF_UNIX); an IPv4-mapped address as IPv4. */
+const char *net_address_text(const struct net_address *a, char out[NET_ADDRESS_TEXT_MAX]);
+unsigned net_address_port(const struct net_address *a);
+bool net_address_is_loopback(const struct net_address *a);
+/* net_host_port - split "host:port", "[host]:port", "host", "[v6]"; port empty when not there. */
+MUST_USE bool net_host_port(struct span text, struct span *host, struct span *port, bool *is_bracketed);
+
+struct net_cidr {
+	unsigned char bytes[16];
+	unsigned      bits;
+	int           family;
+};
+
+/* net_cidr_parse - "10.0.0.0/8", "192.0.2.1", "[2001:db8::]/32"; host bits set are an error (postfix-compat 1). */
+MUST_USE bool net_cidr_parse(struct span text, struct net_cidr *out);
+bool net_cidr_has(const struct net_cidr *cidr, const struct net_address *a);
+
+/* net_listen - listening sockets for "port", "host:port", "[v6]:port" (names through getaddrinfo: blocks), on the given
+ * interfaces when no host is named.  Appends descriptors to fds; -1 with errno. */
+int net_listen(const char *service, const char *interfaces, const char *protocols, int *fds, size_t most,
+               size_t *count);
+
+#endif
