@@ -55,5 +55,8 @@ struct envelope {
  * when malformed. */
 void envelope_encode(struct buf *out, const struct envelope *e);
 MUST_USE bool envelope_decode(struct arena *arena, struct span bytes, struct envelope *e);
+/* envelope_recipient_encode, envelope_recipient_decode - one recipient alone: what an expansion adds to a message. */
+void envelope_recipient_encode(struct buf *out, const struct envelope_recipient *r);
+MUST_USE bool envelope_recipient_decode(struct span bytes, struct envelope_recipient *out);
 
 #endif
