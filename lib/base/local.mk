@@ -12,5 +12,15 @@ lib_base_libbase_a_SOURCES = \
 	lib/base/list.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/span.c lib/base/span.h \
-	lib/base/sysexits.h \
+	lib/base/sysexits.h lib/base/test.h \
 	lib/base/why.c lib/base/why.h
+
+check_PROGRAMS += lib/base/span_test lib/base/memory_test lib/base/base_test lib/base/fs_test
+lib_base_span_test_SOURCES = lib/base/span_test.c
+lib_base_span_test_LDADD = $(LIBS_BASE) $(TEST_LIBS)
+lib_base_memory_test_SOURCES = lib/base/memory_test.c
+lib_base_memory_test_LDADD = $(LIBS_BASE) $(TEST_LIBS)
+lib_base_base_test_SOURCES = lib/base/base_test.c
+lib_base_base_test_LDADD = $(LIBS_BASE) $(TEST_LIBS)
+lib_base_fs_test_SOURCES = lib/base/fs_test.c
+lib_base_fs_test_LDADD = $(LIBS_BASE) $(TEST_LIBS)
