@@ -79,20 +79,27 @@ MUST_USE bool ipc_decode(struct span packet, const struct ipc_type *type, int *f
                          void *message);
 /* ipc_dump - "name{field=value ...}" for debug logs; spans are cut at 64 bytes. */
 char *ipc_dump(struct arena *a, const struct ipc_type *type, const void *message);
+/* ipc_close_fds - close the descriptors of a received message that is not used after all. */
+void ipc_close_fds(const struct ipc_type *type, void *message);
 
 /* ---- the asking side ---- */
 
 struct ipc_channel;
 
-/* ipc_channel_open - a channel over the connected descriptor fd (taken).  A reader task is spawned. */
+/* ipc_channel_open - a channel over the connected descriptor fd (taken; peer_name is kept).  A reader task is spawned;
+ * NULL with errno when it cannot be. */
 struct ipc_channel *ipc_channel_open(int fd, const char *peer_name);
 /* ipc_channel_close - calls under way end with EPIPE.  Freed when the last of them is out. */
 void ipc_channel_close(struct ipc_channel *c);
+/* ipc_channel_release - the same, but calls under way may still be answered. */
+void ipc_channel_release(struct ipc_channel *c);
+/* ipc_channel_is_open - new requests may be tried; false once the peer is gone or takes no more. */
 bool ipc_channel_is_open(const struct ipc_channel *c);
 
 /* ipc_call - send request, wait for the one reply of reply_type.  Spans of reply live in arena;
- * descriptors in reply are the caller's.  0, or -1 with errno: ETIMEDOUT, EPIPE (channel lost), EPROTO (another
- * type), EMSGSIZE, ECANCELED.  Suspends. */
+ * descriptors in reply are the caller's.  0, or -1 with errno: ETIMEDOUT, EPIPE (channel lost), ESHUTDOWN
+ * (the peer takes no more requests and has not seen this one: ask over a new channel), EPROTO (another type), EMSGSIZE,
+ * ECANCELED.  Suspends. */
 MUST_USE int ipc_call(struct ipc_channel *c, const struct ipc_type *request_type, const void *request,
                       const struct ipc_type *reply_type, void *reply, struct arena *arena,
                       uint64_t deadline_us);
@@ -133,10 +140,14 @@ struct ipc_server {
 	void (*closed)(struct ipc_peer *peer, void *user);	/* may be NULL */
 };
 
-/* ipc_serve - answer on the connected descriptor fd (taken) until the peer is gone.  Suspends; the
- * caller is the connection's task. */
+/* ipc_serve - answer on the connected descriptor fd (taken) until the peer is gone and every request under way has
+ * ended (only then is closed() called).  Suspends; the caller is the connection's task. */
 void ipc_serve(const struct ipc_server *server, int fd);
-/* ipc_reply - send a reply; more: further ones follow.  0 or -1 (peer gone).  May suspend when the socket is full. */
+/* ipc_serve_drain - take no more requests on any connection of this process.  Those already sent are answered, then
+ * each connection ends; the next request of a peer fails with ESHUTDOWN on its side.  Does not suspend. */
+void ipc_serve_drain(void);
+/* ipc_reply - send a reply; more: further ones follow.  0 or -1 (peer gone).  May suspend when the socket is full.
+ * A handler may return first and reply later; request lives until both have happened. */
 int ipc_reply(struct ipc_request *request, const struct ipc_type *type, const void *reply, bool more);
 /* ipc_peer_fd, ipc_peer_uid - who asks (SO_PEERCRED). */
 int ipc_peer_fd(const struct ipc_peer *peer);
@@ -144,7 +155,7 @@ uint64_t ipc_peer_uid(const struct ipc_peer *peer);
 void ipc_peer_set_value(struct ipc_peer *peer, void *value);
 void *ipc_peer_value(const struct ipc_peer *peer);
 
-/* ---- blocking helpers, for tools and session processes without a loop ---- */
+/* ---- blocking helpers, for tools and session processes without a loop (timeout_s 0: none) ---- */
 
 /* ipc_blocking_call - as ipc_call on a plain blocking descriptor, one request at a time. */
 MUST_USE int ipc_blocking_call(int fd, const struct ipc_type *request_type, const void *request,
