@@ -1,3 +1,13 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/tls/libtls.a
-lib_tls_libtls_a_SOURCES =
+lib_tls_libtls_a_SOURCES = \
+	lib/tls/tls.h lib/tls/tls_private.h \
+	lib/tls/tls_context.c \
+	lib/tls/tls_facts.c \
+	lib/tls/tls_key.c \
+	lib/tls/tls_policy.c \
+	lib/tls/tls_protocols.c \
+	lib/tls/tls_provider.c \
+	lib/tls/tls_signer.c lib/tls/tls_signer.h \
+	lib/tls/tls_stream.c \
+	lib/tls/tls_tickets.c

@@ -26,6 +26,7 @@ struct tls_signer;	/* who signs and gives ticket keys; tls_signer.h */
 
 /* All strings are borrowed for the time of tls_server_new; NULL or "" is the default. */
 struct tls_server_settings {
+	const char *name;		/* a session of one name is not resumed under another */
 	const char *chain_files;	/* list of PEM files, each a certificate and its chain; private keys in them
 	                        	 * are not read */
 	const char *protocols;		/* ">=TLSv1.2", "!SSLv2, !SSLv3": below TLS 1.2 is never offered */
