@@ -17,11 +17,14 @@
 
 /* Kinds of parameters and the C type of their member.  TIME is in seconds, SIZE in bytes. */
 #define CONF_C_TYPE_STR  const char *		/* expanded; never NULL, may be "" */
+#define CONF_C_TYPE_RAW  const char *		/* as written: the reader expands it with names of its own (expand.h) */
 #define CONF_C_TYPE_LIST const char *		/* expanded; members by conf_list_next */
 #define CONF_C_TYPE_BOOL bool
 #define CONF_C_TYPE_INT  long long
 #define CONF_C_TYPE_SIZE unsigned long long
 #define CONF_C_TYPE_TIME unsigned long long
+
+#define PARAM_MAX 9223372036854775807LL	/* the most of a range without an end */
 
 struct conf_source;	/* raw settings, files and lines; private */
 
@@ -55,6 +58,13 @@ const char *conf_expand(const struct conf *conf, const char *text, struct arena 
 bool conf_list_next(struct span *rest, struct span *member);
 /* conf_parse_time - "300s", "5d", "2"; unit (one of smhdw) counts where none is written.  False when bad. */
 MUST_USE bool conf_parse_time(struct span text, char unit, unsigned long long *seconds);
+
+/* conf_is_set - whether main.cf or an override sets name (it may still be empty). */
+bool conf_is_set(const struct conf *conf, const char *name);
+/* conf_log_unused - a line "unused parameter: NAME=VALUE" for each setting of main.cf and master.cf (may be NULL)
+ * that nobody reads: not ours, not named by another value, no transport's.  For master's start and for tools. */
+struct master_conf;
+void conf_log_unused(const struct conf *conf, const struct master_conf *master);
 
 /* One service of master.cf. */
 struct master_entry {
