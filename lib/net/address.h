@@ -21,6 +21,9 @@ MUST_USE bool net_address_parse(struct span text, unsigned port, struct net_addr
 /* net_address_text - without port or brackets ("unix" for AF_UNIX); an IPv4-mapped address as IPv4. */
 const char *net_address_text(const struct net_address *a, char out[NET_ADDRESS_TEXT_MAX]);
 unsigned net_address_port(const struct net_address *a);
+void net_address_set_port(struct net_address *a, unsigned port);
+/* net_address_same_host - the same family and address, whatever the port. */
+bool net_address_same_host(const struct net_address *a, const struct net_address *b);
 bool net_address_is_loopback(const struct net_address *a);
 /* net_host_port - split "host:port", "[host]:port", "host", "[v6]"; port empty when not there. */
 MUST_USE bool net_host_port(struct span text, struct span *host, struct span *port, bool *is_bracketed);

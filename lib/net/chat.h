@@ -30,7 +30,10 @@ struct chat {
 	size_t         line_max;	/* longest line accepted, line end not counted */
 	bool           bare_lf_seen;	/* the last line ended in LF without CR */
 	bool           failed;		/* a write failed: reads then say CHAT_CLOSED */
+	bool           is_skipping;	/* inside a line that is too long */
 	size_t         consumed;	/* bytes of in already given out; dropped at the next read */
+	size_t         searched;	/* bytes behind those that hold no line end */
+	unsigned       write_timeout_s;	/* for output sent because there is much of it; 300 */
 };
 
 void chat_init(struct chat *c, struct stream *stream, size_t line_max);

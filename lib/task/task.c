@@ -230,6 +230,10 @@ int loop_wait(struct list *waiters, uint64_t deadline_us)
 		errno = ECANCELED;
 		return -1;
 	}
+	if (deadline_us == 0) {	/* just a try: not worth a turn of the loop */
+		errno = ETIMEDOUT;
+		return -1;
+	}
 	timer_set(t, deadline_us);
 	return wait_until_woken(t, waiters);
 }

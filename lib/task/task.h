@@ -4,7 +4,7 @@
  * Code in a task reads as if it blocked; only the functions here suspend, and what
  * calls them says so in its docstring.  After a suspension nothing outside the task
  * may be assumed unchanged.  Deadlines are absolute, of clock_now_us(); CLOCK_NEVER
- * waits for ever.  A wait that ends early gives -1 with errno ETIMEDOUT (deadline) or
+ * waits for ever, 0 does not wait at all.  A wait that ends early gives -1 with errno ETIMEDOUT (deadline) or
  * ECANCELED (task_cancel; every later wait of that task then fails the same way). */
 #ifndef TASK_TASK_H
 #define TASK_TASK_H
