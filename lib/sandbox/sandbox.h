@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* sandbox.h - one call that takes away what a program does not need
  *
- * sandbox_enter comes after all opens and before the first remote byte; in this order: groups and
- * uid (and verify that going back fails), chroot and chdir, capabilities to none, rlimits, not
- * dumpable, no_new_privs, Landlock, seccomp.  Started as an ordinary user it keeps that uid and
+ * sandbox_enter comes after all opens and before the first remote byte; in this order: rlimits and
+ * umask, chroot and chdir (which need root), groups and uid (and verify that going back fails),
+ * capabilities to none, not dumpable, no_new_privs, Landlock, seccomp.  Started as an ordinary user it keeps that uid and
  * leaves chroot out; the rest is done all the same. */
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H
@@ -52,7 +52,7 @@ struct sandbox {
 	bool                strict;	/* kill on a forbidden call instead of EPERM */
 };
 
-/* sandbox_allow - let the program open what is below path (must exist at sandbox_enter). */
+/* sandbox_allow - let the program open what is below path (kept; must exist at sandbox_enter, else a warning). */
 void sandbox_allow(struct sandbox *s, const char *path, bool may_write);
 /* sandbox_enter - ends the process with a clear line when a step that must work fails. */
 void sandbox_enter(const struct sandbox *s);
@@ -61,6 +61,8 @@ void sandbox_enter(const struct sandbox *s);
 void sandbox_become(const struct sandbox *s);
 /* sandbox_user - "name", "number", "name:group", "number:number" to ids; false when unknown. */
 bool sandbox_user(const char *text, uid_t *uid, gid_t *gid);
+/* sandbox_report - log, once each, the system calls that were refused since; for a safe moment (heartbeat, end). */
+void sandbox_report(void);
 /* sandbox_landlock_abi - what the kernel offers; 0: none. */
 int sandbox_landlock_abi(void);
 
