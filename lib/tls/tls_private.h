@@ -51,6 +51,8 @@ void tls_limit_protocols(SSL_CTX *ctx, const char *protocols);
 bool tls_limit_ciphers(SSL_CTX *ctx, const char *base, const char *excluded);
 bool tls_set_groups(SSL_CTX *ctx, const char *groups);
 
+/* tls_attach - let ssl read and write fd, which stays the caller's. */
+bool tls_attach(SSL *ssl, int fd);
 /* tls_session - the SSL behind a stream, NULL when it is plain. */
 SSL *tls_session(const struct stream *s);
 /* tls_session_context - the context a session was started with. */

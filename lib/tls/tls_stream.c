@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* tls_stream.c - the handshake and the bytes of a TLS stream, on a task
  *
- * libssl works straight on the non-blocking descriptor; when it wants more the task waits for the descriptor.  One
+ * libssl works straight (tls_bio.c) on the non-blocking descriptor; when it wants more the task waits for the descriptor.  One
  * task may read and another write the same stream: no call into libssl suspends once the handshake is over. */
 #include "lib/tls/tls_private.h"
 
@@ -31,9 +31,8 @@ struct tls_context *tls_session_context(SSL *ssl)
 enum after { RETRY, ENDED, FAILED };
 
 /* What a libssl call that gave result <= 0 needs: wait and RETRY, or it is over (errno is set). */
-static enum after after_call(SSL *ssl, int result, uint64_t deadline_us)
+static enum after after_call(SSL *ssl, int fd, int result, uint64_t deadline_us)
 {
-	int fd = SSL_get_fd(ssl);
 	int call_errno = errno;
 
 	switch (SSL_get_error(ssl, result)) {
@@ -67,7 +66,7 @@ static ssize_t tls_read(struct stream *s, void *data, size_t n, uint64_t deadlin
 		got = SSL_read(s->state, data, int_of(n));
 		if (got > 0)
 			return got;
-		switch (after_call(s->state, got, deadline_us)) {
+		switch (after_call(s->state, s->fd, got, deadline_us)) {
 		case RETRY:
 			break;
 		case ENDED:
@@ -90,7 +89,7 @@ static ssize_t tls_write(struct stream *s, const void *data, size_t n, uint64_t 
 		put = SSL_write(s->state, (const char *)data + sent, int_of(n - sent));
 		if (put > 0) {
 			sent += (size_t)put;
-		} else if (after_call(s->state, put, deadline_us) != RETRY) {
+		} else if (after_call(s->state, s->fd, put, deadline_us) != RETRY) {
 			if (errno == 0)
 				errno = EPIPE;
 			return -1;
@@ -111,7 +110,7 @@ static int tls_wait_readable(struct stream *s, uint64_t deadline_us)
 		got = SSL_peek(s->state, &byte, 1);
 		if (got > 0)
 			return 0;
-		switch (after_call(s->state, got, deadline_us)) {
+		switch (after_call(s->state, s->fd, got, deadline_us)) {
 		case RETRY:
 			break;
 		case ENDED:
@@ -162,7 +161,7 @@ static enum outcome handshake_failed(SSL *ssl, int saved, struct why *why)
 	}
 }
 
-static enum outcome shake_hands(SSL *ssl, uint64_t deadline_us, struct why *why)
+static enum outcome shake_hands(SSL *ssl, int fd, uint64_t deadline_us, struct why *why)
 {
 	for (;;) {
 		int result;
@@ -172,7 +171,7 @@ static enum outcome shake_hands(SSL *ssl, uint64_t deadline_us, struct why *why)
 		result = SSL_do_handshake(ssl);
 		if (result == 1)
 			return DONE;
-		switch (after_call(ssl, result, deadline_us)) {
+		switch (after_call(ssl, fd, result, deadline_us)) {
 		case RETRY:
 			break;
 		case ENDED:
@@ -187,7 +186,7 @@ static SSL *session_new(struct tls_context *ctx, const struct stream *s, struct 
 {
 	SSL *ssl = SSL_new(ctx->ssl);
 
-	if (ssl != NULL && SSL_set_fd(ssl, s->fd) == 1)
+	if (ssl != NULL && tls_attach(ssl, s->fd))
 		return ssl;
 	SSL_free(ssl);
 	tls_why(why, "cannot begin a TLS session");
@@ -213,7 +212,7 @@ enum outcome tls_server_start(struct tls_context *ctx, struct stream *s, uint64_
 		SSL_set_options(ssl, SSL_OP_NO_TICKET);
 		(void)SSL_set_num_tickets(ssl, 0);
 	}
-	outcome = shake_hands(ssl, deadline_us, why);
+	outcome = shake_hands(ssl, s->fd, deadline_us, why);
 	if (outcome == DONE)
 		take_over(s, ssl);
 	else
@@ -230,7 +229,7 @@ enum outcome tls_client_start(struct tls_context *ctx, struct stream *s, const s
 	if (ssl == NULL)
 		return DEFER;
 	SSL_set_connect_state(ssl);
-	outcome = tls_policy_apply(ssl, policy, why) ? shake_hands(ssl, deadline_us, why) : DEFER;
+	outcome = tls_policy_apply(ssl, policy, why) ? shake_hands(ssl, s->fd, deadline_us, why) : DEFER;
 	if (outcome == DONE)
 		outcome = tls_policy_check(ssl, policy, why);
 	if (outcome == DONE)
