@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: ISC
+"""What the whole-suite tests share: a private instance, messages, and unittest printing TAP."""
+import email.message
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+INSTANCE = TOP / "tests" / "instance"
+SHARED = TOP.parent / "shared"
+WAIT_SECONDS = 60
+
+
+class Instance:
+    """A running Postern in a folder of its own; a context manager."""
+
+    def __init__(self, *options, folder=None):
+        self.options = options
+        self.owns_folder = folder is None
+        self.dir = pathlib.Path(folder or tempfile.mkdtemp(prefix="postern-test-"))
+        self.facts = {}
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        if self.owns_folder:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def call(self, verb, *words):
+        done = subprocess.run([str(INSTANCE), verb, str(self.dir), *words], capture_output=True,
+                              text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"instance {verb}: {done.stderr.strip()}\n{self.log_tail()}")
+        return done.stdout
+
+    def start(self, *more):
+        self.dir.chmod(0o755)
+        out = self.call("start", *self.options, *more)
+        self.facts = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+
+    def stop(self):
+        self.call("stop")
+
+    def port(self, service):
+        return int(self.facts[service].rpartition(":")[2])
+
+    @property
+    def master(self):
+        return int(self.facts["pids"])
+
+    def children(self):
+        """pid -> program name of master's children."""
+        found = {}
+        for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                text = path.read_text()
+            except OSError:
+                continue
+            name = text[text.index("(") + 1:text.rindex(")")]
+            if int(text[text.rindex(")") + 2:].split()[1]) == self.master:
+                found[int(path.parent.name)] = name
+        return found
+
+    def maildir(self, user):
+        return pathlib.Path(self.facts["mail"]) / user / "Maildir"
+
+    def mails(self, user):
+        """The files of the INBOX, as bytes."""
+        box = self.maildir(user)
+        found = []
+        for sub in ("new", "cur"):
+            if (box / sub).is_dir():
+                for path in sorted((box / sub).iterdir()):
+                    try:
+                        found.append(path.read_bytes())
+                    except FileNotFoundError:
+                        pass
+        return found
+
+    def wait_for_mails(self, user, count, seconds=WAIT_SECONDS):
+        wait_until(lambda: len(self.mails(user)) >= count, seconds,
+                   lambda: f"{len(self.mails(user))} of {count} mails for {user}\n{self.log_tail()}")
+        return self.mails(user)
+
+    def log(self):
+        try:
+            return pathlib.Path(self.facts["log"]).read_text(errors="replace")
+        except (OSError, KeyError):
+            return ""
+
+    def log_tail(self):
+        return "\n".join(self.log().splitlines()[-25:])
+
+    def tool(self, name, *words, check=True, **more):
+        build = pathlib.Path(os.environ.get("POSTERN_BUILD") or TOP / "build")
+        done = subprocess.run([str(build / "stage" / "sbin" / name), "-c", self.facts["config"],
+                               *words], capture_output=True, text=True, **more)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{name} {words}: {done.returncode} {done.stderr}")
+        return done
+
+    def queued(self):
+        return int(self.call("queued"))
+
+
+def wait_until(condition, seconds=WAIT_SECONDS, describe=lambda: "condition did not come true"):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(describe())
+        time.sleep(0.02)
+
+
+def message(subject, sender="u1@example.test", to="u2@example.test", body="Hello.\n", **headers):
+    m = email.message.EmailMessage()
+    m["From"], m["To"], m["Subject"] = sender, to, subject
+    for name, value in headers.items():
+        m[name.replace("_", "-")] = value
+    m.set_content(body)
+    return m
+
+
+def loose_tls():
+    """A TLS context for the instance's self-made certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def have(program):
+    return shutil.which(program) is not None
+
+
+class TapResult(unittest.TestResult):
+    def __init__(self, total):
+        super().__init__()
+        self.number = 0
+        print(f"1..{total}", flush=True)
+
+    def line(self, word, test, note=""):
+        self.number += 1
+        print(f"{word} {self.number} - {test.id().split('.', 1)[-1]}{note}", flush=True)
+
+    def addSuccess(self, test):
+        self.line("ok", test)
+
+    def fault(self, test, err):
+        self.line("not ok", test)
+        for text in self._exc_info_to_string(err, test).splitlines():
+            print(f"#   {text}", flush=True)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.fault(test, err)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        if not isinstance(test, unittest.TestCase):     # setUpClass: its tests do not run
+            print(f"Bail out! {test}", flush=True)
+        self.fault(test, err)
+
+    def addSkip(self, test, reason):
+        self.line("ok", test, f" # SKIP {reason}")
+
+
+def main():
+    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
+    wanted = sys.argv[1:]
+    if wanted:
+        flat = [t for group in suite for t in group]
+        suite = unittest.TestSuite(t for t in flat if any(w in t.id() for w in wanted))
+    result = TapResult(suite.countTestCases())
+    suite.run(result)
+    sys.exit(not result.wasSuccessful())

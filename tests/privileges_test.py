@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Who may do what, read from /proc: uid, root folder, capabilities, no_new_privs, seccomp."""
+import imaplib
+import os
+import pathlib
+import smtplib
+import unittest
+
+from posterntest import Instance, loose_tls, main, message, wait_until
+
+# Program -> its uid in tests/instance (OWNERS there).  local keeps the mail owner's uid.
+UIDS = {"smtpd": 64102, "qmgr": 64101, "router": 64104, "dns": 64103, "auth": 64105,
+        "tlsmgr": 64106, "smtp": 64102, "local": 64120, "login": 64102, "postlogd": 64107}
+EMPTY_ROOT = {"smtpd", "login", "smtp", "tlsmgr"}
+SESSION_UID = 64120
+
+
+def status(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root")
+class Privileges(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = Instance("users=2", "tls=yes", "relayhost=127.0.0.1:9").__enter__()
+        # One message each way, so that every program that starts on demand has been started.
+        with smtplib.SMTP("127.0.0.1", cls.host.port("smtp"), timeout=30) as s:
+            s.send_message(message("p"))
+            s.send_message(message("q", to="x@elsewhere.test"))
+        cls.host.wait_for_mails("u2", 1)
+        wait_until(lambda: "status=deferred" in cls.host.log(), 30, cls.host.log_tail)
+        cls.programs = cls.host.children()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.host.__exit__()
+
+    def of(self, name):
+        return [pid for pid, program in self.programs.items() if program == name]
+
+    def test_every_program_runs(self):
+        for name in UIDS:
+            self.assertTrue(self.of(name), f"{name} does not run: {self.programs}")
+
+    def test_every_program_has_its_own_uid_and_no_way_back(self):
+        for name, uid in UIDS.items():
+            for pid in self.of(name):
+                for field in ("Uid", "Gid"):
+                    ids = {int(x) for x in status(pid)[field].split()}
+                    self.assertEqual(len(ids), 1, f"{name} {field}: {ids}")
+                self.assertEqual(int(status(pid)["Uid"].split()[0]), uid, name)
+                self.assertEqual(status(pid)["Groups"].split(), [], name)
+
+    def test_no_program_has_a_capability(self):
+        for name in UIDS:
+            for pid in self.of(name):
+                for field in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                    self.assertEqual(int(status(pid)[field], 16), 0, f"{name} {field}")
+
+    def test_no_new_privs_and_seccomp_everywhere(self):
+        for pid, name in self.programs.items():
+            self.assertEqual(status(pid)["NoNewPrivs"].strip(), "1", name)
+            self.assertEqual(status(pid)["Seccomp"].strip(), "2", name)
+
+    def test_network_programs_see_an_empty_folder(self):
+        for name in EMPTY_ROOT:
+            for pid in self.of(name):
+                root = os.readlink(f"/proc/{pid}/root")
+                self.assertEqual(root, str(pathlib.Path(self.host.facts["queue"]) / "empty"), name)
+                self.assertEqual(os.listdir(f"/proc/{pid}/root"), [], name)
+
+    def test_no_network_program_holds_an_open_file(self):
+        for name in ("smtpd", "login"):
+            for pid in self.of(name):
+                for fd in os.listdir(f"/proc/{pid}/fd"):
+                    target = os.readlink(f"/proc/{pid}/fd/{fd}")
+                    self.assertTrue(target.startswith(("socket:", "anon_inode:", "pipe:", "/dev/null",
+                                                       "/memfd:")) or target.endswith(".db"),
+                                    f"{name}: {target}")
+
+    def test_core_dumps_are_off(self):
+        for pid, name in self.programs.items():
+            limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+            core = next(line for line in limits.splitlines() if line.startswith("Max core"))
+            self.assertEqual(core.split()[4], "0", name)
+
+    def test_master_keeps_only_the_capabilities_it_needs(self):
+        effective = int(status(self.host.master)["CapEff"], 16)
+        for number, name in ((21, "SYS_ADMIN"), (12, "NET_ADMIN"), (16, "SYS_MODULE"),
+                             (19, "SYS_PTRACE"), (17, "SYS_RAWIO")):
+            self.assertFalse(effective >> number & 1, name)
+
+    def test_only_root_can_reach_private_sockets(self):
+        folder = pathlib.Path(self.host.facts["queue"]) / "private"
+        self.assertEqual(folder.stat().st_uid, 0)
+        self.assertEqual(folder.stat().st_mode & 0o077, 0)
+
+    def test_a_session_runs_as_the_mail_user_in_its_own_confinement(self):
+        c = imaplib.IMAP4_SSL("127.0.0.1", self.host.port("imaps"), ssl_context=loose_tls(),
+                              timeout=30)
+        c.login("u1", "secret")
+        c.select("INBOX")
+        sessions = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/status"):
+            try:
+                facts = dict(line.split(":\t", 1) for line in path.read_text().splitlines()
+                             if ":\t" in line)
+            except OSError:
+                continue
+            if facts["Name"].strip().startswith("imapd") and int(facts["PPid"]) in self.of("imapd"):
+                sessions.append(facts)
+        self.assertEqual(len(sessions), 1)
+        facts = sessions[0]
+        self.assertEqual({int(x) for x in facts["Uid"].split()}, {SESSION_UID})
+        self.assertEqual(int(facts["CapEff"], 16), 0)
+        self.assertEqual(facts["NoNewPrivs"].strip(), "1")
+        self.assertEqual(facts["Seccomp"].strip(), "2")
+        c.logout()
+
+    def test_the_private_key_is_in_tlsmgr_alone(self):
+        key = pathlib.Path(self.host.facts["config"]) / "key.pem"
+        self.assertEqual(key.stat().st_mode & 0o077, 0)
+        for name in ("smtpd", "login"):
+            self.assertFalse(self.may_read(UIDS[name], key), name)
+
+    @staticmethod
+    def may_read(uid, path):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setgroups([])
+                os.setresgid(uid, uid, uid)
+                os.setresuid(uid, uid, uid)
+                open(path, "rb").close()
+                os._exit(0)
+            except OSError:
+                os._exit(1)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+if __name__ == "__main__":
+    main()
