@@ -30,6 +30,11 @@ struct ipc_channel {
 	bool                 is_open;		/* takes new requests */
 	bool                 is_lost;		/* no reply comes any more */
 	bool                 is_released;	/* shut down when the last ask has ended */
+
+	const struct ipc_handler *handlers;	/* of notices */
+	size_t                    handler_count;
+	void                    (*lost)(void *user);
+	void                     *user;
 };
 
 struct ipc_ask {
@@ -151,16 +156,39 @@ static void channel_lose(struct ipc_channel *c)
 			task_wake_all(&CONTAINER_OF(node, struct ipc_ask, link)->waiter);
 }
 
+static bool channel_notice(struct ipc_channel *c, const struct ipc_header *header, struct packet *p)
+{
+	const struct ipc_handler *handler = ipc_find_handler(c->handlers, c->handler_count, header->type);
+	struct ipc_request        notice = { .user = c->user };
+	void                     *message;
+	bool                      good = false;
+
+	if (handler == NULL) {
+		packet_close_fds(p);
+		return false;
+	}
+	notice.arena = arena_new(NULL);
+	notice.message = message = arena_alloc(notice.arena, handler->type->size);
+	good = ipc_decode(p->bytes, handler->type, p->fds, p->fd_count, message);
+	packet_close_fds(p);
+	if (good)
+		handler->handle(&notice);
+	arena_free(notice.arena);
+	return good;
+}
+
 /* False when the packet is such that the channel cannot be trusted further. */
 static bool channel_dispatch(struct ipc_channel *c, struct packet *p)
 {
 	struct ipc_header header;
 	struct ipc_ask   *ask;
 
-	if (!ipc_decode_header(p->bytes, &header) || header.request == 0 || header.request > c->last_id) {
+	if (!ipc_decode_header(p->bytes, &header) || header.request > c->last_id) {
 		packet_close_fds(p);
 		return false;
 	}
+	if (header.request == 0)
+		return channel_notice(c, &header, p);
 	ask = ask_find(c, header.request);
 	if (ask == NULL) {
 		packet_close_fds(p);	/* given up before the answer came */
@@ -183,6 +211,8 @@ static void read_replies(void *arg)
 	if (event == PACKET_BAD)
 		log_error("malformed message from %s: closing this channel", c->peer_name);
 	channel_lose(c);
+	if (c->lost != NULL)
+		c->lost(c->user);
 	channel_drop(c);
 }
 
@@ -225,6 +255,20 @@ void ipc_channel_release(struct ipc_channel *c)
 bool ipc_channel_is_open(const struct ipc_channel *c)
 {
 	return c->is_open;
+}
+
+void ipc_channel_on_notice(struct ipc_channel *c, const struct ipc_handler *handlers, size_t count,
+                           void (*lost)(void *user), void *user)
+{
+	c->handlers = handlers;
+	c->handler_count = count;
+	c->lost = lost;
+	c->user = user;
+}
+
+int ipc_channel_notify(struct ipc_channel *c, const struct ipc_type *type, const void *notice)
+{
+	return packet_notify(&c->sender, type, notice);
 }
 
 /* ---- asking ---- */

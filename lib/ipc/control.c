@@ -9,3 +9,4 @@ IPC_DEFINE(control_alive, 6, CONTROL_ALIVE);
 IPC_DEFINE(control_beat, 20, CONTROL_BEAT);
 IPC_DEFINE(control_drain, 22, CONTROL_DRAIN);
 IPC_DEFINE(control_reopen, 24, CONTROL_REOPEN);
+IPC_DEFINE(control_connection, 26, CONTROL_CONNECTION);

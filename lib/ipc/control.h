@@ -20,17 +20,17 @@ IPC_DECLARE(control_ask_request, CONTROL_ASK_REQUEST);
 	F(M, FD,  connection)
 IPC_DECLARE(control_ask_reply, CONTROL_ASK_REPLY);
 
-/* The child is set up and inside its sandbox: its listeners are being served.  Not answered. */
+/* Notice: the child is set up and inside its sandbox, its listeners are being served. */
 #define CONTROL_READY(F, M) F(M, U64, connections)
 IPC_DECLARE(control_ready, CONTROL_READY);
 
-/* Answer to a beat.  Not answered. */
+/* Notice: answer to a beat. */
 #define CONTROL_ALIVE(F, M) \
 	F(M, U64, number)   \
 	F(M, U64, connections)
 IPC_DECLARE(control_alive, CONTROL_ALIVE);
 
-/* ---- master to child ---- */
+/* ---- master to child: notices, all ---- */
 
 /* Is your loop going round? */
 #define CONTROL_BEAT(F, M) F(M, U64, number)
@@ -43,5 +43,10 @@ IPC_DECLARE(control_drain, CONTROL_DRAIN);
 /* Open log files anew (postlogd). */
 #define CONTROL_REOPEN(F, M) F(M, U64, unused)
 IPC_DECLARE(control_reopen, CONTROL_REOPEN);
+
+/* Somebody has been introduced to you: serve this connection as if it had been accepted.  Master shares them out evenly
+ * among the workers of a service. */
+#define CONTROL_CONNECTION(F, M) F(M, FD, connection)
+IPC_DECLARE(control_connection, CONTROL_CONNECTION);
 
 #endif

@@ -96,6 +96,15 @@ void ipc_channel_release(struct ipc_channel *c);
 /* ipc_channel_is_open - new requests may be tried; false once the peer is gone or takes no more. */
 bool ipc_channel_is_open(const struct ipc_channel *c);
 
+/* A notice is a message that is not answered; its request id is 0. */
+MUST_USE int ipc_channel_notify(struct ipc_channel *c, const struct ipc_type *type, const void *notice);
+/* ipc_channel_on_notice - handlers (kept) for notices that come by this channel: called in its reader, must neither
+ * suspend nor reply; lost (may be NULL) is called once, when the peer is gone.  Without handlers a notice costs the
+ * channel. */
+struct ipc_handler;
+void ipc_channel_on_notice(struct ipc_channel *c, const struct ipc_handler *handlers, size_t count,
+                           void (*lost)(void *user), void *user);
+
 /* ipc_call - send request, wait for the one reply of reply_type.  Spans of reply live in arena;
  * descriptors in reply are the caller's.  0, or -1 with errno: ETIMEDOUT, EPIPE (channel lost), ESHUTDOWN
  * (the peer takes no more requests and has not seen this one: ask over a new channel), EPROTO (another type), EMSGSIZE,
@@ -149,6 +158,9 @@ void ipc_serve_drain(void);
 /* ipc_reply - send a reply; more: further ones follow.  0 or -1 (peer gone).  May suspend when the socket is full.
  * A handler may return first and reply later; request lives until both have happened. */
 int ipc_reply(struct ipc_request *request, const struct ipc_type *type, const void *reply, bool more);
+/* ipc_peer_notify - a notice to the other end of a served connection; 0 or -1.  A handler gets one (id 0) like a
+ * request, but must not reply. */
+MUST_USE int ipc_peer_notify(struct ipc_peer *peer, const struct ipc_type *type, const void *notice);
 /* ipc_peer_fd, ipc_peer_uid - who asks (SO_PEERCRED). */
 int ipc_peer_fd(const struct ipc_peer *peer);
 uint64_t ipc_peer_uid(const struct ipc_peer *peer);

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/base/log.h"
-
 _Static_assert(CMSG_SPACE(sizeof(int) * IPC_FDS_MAX) <= PACKET_CONTROL_SIZE, "room for all descriptors");
 
 void packet_prepare_socket(int fd, bool nonblocking)
@@ -147,18 +145,39 @@ static int send_in_turn(struct packet_sender *s, const struct msghdr *message, u
 	return n < 0 ? -1 : 0;
 }
 
+/* One try, without suspending: 0, or -1 with errno. */
+static int send_now(struct packet_sender *s, const struct msghdr *message)
+{
+	ssize_t n;
+
+	do {
+		n = sendmsg(s->fd, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -1 : 0;
+}
+
+int packet_notify(struct packet_sender *s, const struct ipc_type *type, const void *notice)
+{
+	union packet_control control;
+	struct msghdr        message;
+	struct wire_gather   g;
+
+	if (!wire_gather(&g, type, 0, 0, notice)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	packet_message(&g, &control, &message);
+	return send_now(s, &message);
+}
+
 int packet_send(struct packet_sender *s, struct wire_gather *g, uint64_t deadline_us)
 {
 	union packet_control control;
 	struct msghdr        message;
-	ssize_t              n;
 
 	packet_message(g, &control, &message);
 	if (!s->is_busy) {
-		do {
-			n = sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-		} while (n < 0 && errno == EINTR);
-		if (n >= 0)
+		if (send_now(s, &message) == 0)
 			return 0;
 		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
 			return -1;

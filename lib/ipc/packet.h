@@ -48,4 +48,10 @@ void packet_sender_init(struct packet_sender *s, int fd);
 /* packet_send - 0 or -1 with errno.  Suspends only when the socket is full. */
 MUST_USE int packet_send(struct packet_sender *s, struct wire_gather *g, uint64_t deadline_us);
 
+/* packet_notify - a message nobody answers.  Never suspends: 0, or -1 when the socket is full or the peer gone. */
+MUST_USE int packet_notify(struct packet_sender *s, const struct ipc_type *type, const void *notice);
+
+/* ipc_find_handler - the row for that type, or NULL. */
+const struct ipc_handler *ipc_find_handler(const struct ipc_handler *handlers, size_t count, uint16_t type);
+
 #endif

@@ -65,11 +65,11 @@ static void spawn_handler(struct pending *p)
 		}
 }
 
-static const struct ipc_handler *find_handler(const struct ipc_server *server, uint16_t type)
+const struct ipc_handler *ipc_find_handler(const struct ipc_handler *handlers, size_t count, uint16_t type)
 {
-	for (size_t i = 0; i < server->count; i++)
-		if (server->handlers[i].type->number == type)
-			return &server->handlers[i];
+	for (size_t i = 0; i < count; i++)
+		if (handlers[i].type->number == type)
+			return &handlers[i];
 	return NULL;
 }
 
@@ -84,8 +84,8 @@ static struct pending *accept_request(struct ipc_peer *peer, struct packet *pack
 
 	if (!ipc_decode_header(packet->bytes, &header))
 		return NULL;
-	handler = find_handler(peer->server, header.type);
-	if (handler == NULL || header.request == 0)
+	handler = ipc_find_handler(peer->server->handlers, peer->server->count, header.type);
+	if (handler == NULL)
 		return NULL;
 	arena = arena_new(NULL);
 	message = arena_alloc(arena, handler->type->size);
@@ -96,6 +96,7 @@ static struct pending *accept_request(struct ipc_peer *peer, struct packet *pack
 	}
 	p = ARENA_NEW(arena, struct pending);
 	p->handler = handler;
+	p->is_answered = header.request == 0;	/* a notice */
 	p->request = (struct ipc_request){
 		.message = message, .arena = arena, .user = peer->server->user, .peer = peer, .id = header.request,
 	};
@@ -203,6 +204,11 @@ int ipc_reply(struct ipc_request *request, const struct ipc_type *type, const vo
 	if (p->has_returned)
 		end_request(p);
 	return result;
+}
+
+int ipc_peer_notify(struct ipc_peer *peer, const struct ipc_type *type, const void *notice)
+{
+	return peer->is_gone ? -1 : packet_notify(&peer->sender, type, notice);
 }
 
 int ipc_peer_fd(const struct ipc_peer *peer)

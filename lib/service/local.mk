@@ -1,3 +1,9 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/service/libservice.a
-lib_service_libservice_a_SOURCES =
+lib_service_libservice_a_SOURCES = \
+	lib/service/arguments.c \
+	lib/service/ask.c \
+	lib/service/control.c \
+	lib/service/loop.c \
+	lib/service/service.c lib/service/service.h \
+	lib/service/service_private.h

@@ -31,7 +31,7 @@ struct service {
 	const char *user;
 	enum sandbox_root root;	/* SANDBOX_EMPTY_ROOT, SANDBOX_DIR_ROOT (prepare() names it), SANDBOX_NO_ROOT */
 	unsigned    may;	/* MAY_... of sandbox.h: seccomp and Landlock follow from it */
-	const char *const *asks;	/* NULL-terminated service names it may be introduced to, or NULL */
+	const char *const *asks;	/* NULL-terminated service names it may be introduced to ("*": any), or NULL */
 	/* prepare - with the privileges of the start, before the sandbox and before the loop: open what must be
 	 * open (keys, tables, folders), fill run->sandbox (paths), set run->user.  May call log_fatal. */
 	void (*prepare)(struct service_run *run);
@@ -64,11 +64,26 @@ struct service_run {
 	bool                  draining;
 	bool                  is_privileged;	/* started as root: uids and chroot apply */
 	struct sandbox        sandbox;	/* prepare adds paths; service_main adds the rest from the row */
+	/* reopen - the admin reloads: open log files anew (postlogd).  On the loop, must not suspend.  May be NULL. */
+	void                (*reopen)(struct service_run *run);
 	void                 *user;	/* the program's own state */
 };
 
 /* service_main - all of main().  Returns the exit status. */
 int service_main(const struct service *service, int argc, char **argv);
+
+/* service_open_log - to syslog, or to postlogd's socket when maillog_file is set; master and tools use it too. */
+void service_open_log(const struct conf *conf, const char *program, struct arena *arena);
+
+/* For blocking_main: handle what waits on control_fd (poll it for reading); never waits itself. */
+enum service_event {
+	SERVICE_GO_ON,
+	SERVICE_DRAIN,		/* take no new work, end when the present is done */
+	SERVICE_MASTER_GONE,	/* or it misbehaves: end within a second */
+};
+MUST_USE enum service_event service_blocking_control(struct service_run *run);
+/* service_blocking_ready - tell master that we serve; service_main does it before blocking_main. */
+void service_blocking_ready(struct service_run *run);
 
 /* service_ask - an open channel to the named service ("router", "qmgr", "dns" ...), shared by all tasks of this
  * process, made anew when the old one was lost.  NULL with errno when it cannot be had before the
