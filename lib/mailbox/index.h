@@ -3,7 +3,7 @@
  *
  * A cache of fixed-size records, replaced whole by rename and never changed in place, so it can be mapped; it
  * may be deleted at any time.  It is believed only when magic, version, header checksum and bounds hold and its stamps are
- * those of the directories and of the uidlist now; each block of records is checked when first touched. */
+ * those of the directories and of the uidlist now. */
 #ifndef MAILBOX_INDEX_H
 #define MAILBOX_INDEX_H
 
@@ -49,27 +49,25 @@ struct index_header {
 	uint64_t unseen, deleted, total_size;	/* total_size: MAIL_SIZE_UNKNOWN when one is unknown */
 	struct index_stamps stamps;
 	char     guid[40];
-	uint32_t names_crc, header_crc;	/* header_crc last: of all before it */
+	uint32_t names_crc, records_crc;
+	uint32_t reserved, header_crc;	/* header_crc last: of all before it */
 };
 
-enum { INDEX_BLOCK = 64 };	/* records under one checksum */
-
-/* An index as loaded: records is private memory over the file (changes stay with us). */
+/* An index as loaded: records is private memory over the file (changes stay with us), with room behind it. */
 struct index_map {
 	struct index_header header;
 	struct message     *records;
+	size_t              capacity;	/* records that fit at records */
 	const char         *names;
 	void               *mapping;
 	size_t              mapping_length;
 };
 
-/* index_load - map the file.  False: there is none that can be believed in itself (stamps are the caller's to
- * compare). */
+/* index_load - map the file and check its records.  False: there is none that can be believed in itself (stamps
+ * are the caller's to compare; names are not read yet). */
 MUST_USE bool index_load(int dir_fd, struct index_map *out);
-/* index_check_block - true when the records of the block are whole.  O(block). */
-MUST_USE bool index_check_block(const struct index_map *map, size_t block);
-/* index_check_all - all blocks, names and their bounds. */
-MUST_USE bool index_check_all(const struct index_map *map);
+/* index_check_names - the names are whole: asked before they decide what is a new message. */
+MUST_USE bool index_check_names(const struct index_map *map);
 void index_unload(struct index_map *map);
 /* index_read_header - only the header: for STATUS. */
 MUST_USE bool index_read_header(int dir_fd, struct index_header *out);

@@ -177,8 +177,9 @@ MUST_USE enum mail_result mailbox_move(struct mailbox *m, const uint32_t *seqs, 
 /* APPEND, one or many messages that appear together (MULTIAPPEND, RFC 3502). */
 struct mailbox_append;
 
-/* mailbox_append_begin - NULL when m is read-only.  m may be MAILBOX_NO_VIEW or the selected view, which then has
- * the messages at its end after the commit (EXISTS grew; they are MAIL_RECENT there). */
+/* mailbox_append_begin - NULL when m is read-only.  m may be MAILBOX_NO_VIEW or the selected view, to which
+ * the messages are added by the commit (MAIL_RECENT) when nobody else changed the folder, else by the next mailbox_sync:
+ * after both, compare mailbox_count with what the client was told (EXISTS).  The same for copy and move into m. */
 struct mailbox_append *mailbox_append_begin(struct mailbox *m);
 /* mailbox_append_message - the next message starts.  keywords: numbers of m.  internaldate_s: INT64_MIN for now. */
 MUST_USE enum mail_result mailbox_append_message(struct mailbox_append *a, uint16_t flags,

@@ -94,7 +94,7 @@ struct maildir_delivery {
 MUST_USE enum outcome mailbox_deliver(const struct maildir *md, const struct maildir_delivery *d,
                                       bool *was_there, struct why *why);
 
-/* maildir_scan - call each(user, name) for every entry of the directory (dots left out); each gives false to stop.
+/* maildir_scan - call each(user, name) for every entry of the directory but . and ..; each gives false to stop.
  * Reads with a large buffer from the start.  0, or -1 with errno. */
 MUST_USE int maildir_scan(int dir_fd, bool (*each)(void *user, struct span name), void *user);
 

@@ -55,7 +55,8 @@ struct uidlist_stamp {
 	int64_t  mtime_ns;
 };
 
-/* The list in memory: its text, and its records in ascending UID order, each base once. */
+/* The list in memory: its text, and its records in ascending UID order.  A base may stand twice: the later line counts
+ * (the message came back under a new UID). */
 struct uidlist {
 	struct uidlist_header  header;
 	struct uidlist_record *records;
@@ -64,7 +65,6 @@ struct uidlist {
 	struct buf             text;	/* what the spans borrow */
 	size_t                 damaged;	/* lines skipped */
 	bool                   exists;	/* false: no file yet, or a header that cannot be read */
-	bool                   has_p_or_o;	/* some record has a P or O field */
 };
 
 void uidlist_init(struct uidlist *l);
@@ -110,6 +110,8 @@ void keywords_init(struct keywords *k);
 void keywords_free(struct keywords *k);
 /* keywords_read - 0, or -1 with errno; a missing file is no error, bad lines are skipped. */
 MUST_USE int keywords_read(struct keywords *k, int dir_fd);
+/* keywords_changed - the file is not the one that was read. */
+bool keywords_changed(const struct keywords *k, int dir_fd);
 /* keywords_find - index of name (US-ASCII case ignored), or -1. */
 int keywords_find(const struct keywords *k, struct span name);
 /* keywords_add - under the uidlist lock: its index, after the file is stored; -1 with errno (ENOSPC: all 26 taken). */
