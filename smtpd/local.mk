@@ -1,1 +1,37 @@
 # SPDX-License-Identifier: ISC
+SMTPD_FILES = \
+	smtpd/ext_8bitmime.c \
+	smtpd/ext_auth.c \
+	smtpd/ext_chunking.c \
+	smtpd/ext_dsn.c \
+	smtpd/ext_enhancedstatuscodes.c \
+	smtpd/ext_pipelining.c \
+	smtpd/ext_size.c \
+	smtpd/ext_smtputf8.c \
+	smtpd/ext_starttls.c \
+	smtpd/ext_vrfy.c \
+	smtpd/smtpd.c smtpd/smtpd.h \
+	smtpd/smtpd_access.c smtpd/smtpd_access.h \
+	smtpd/smtpd_access_map.c \
+	smtpd/smtpd_client.c \
+	smtpd/smtpd_commit.c \
+	smtpd/smtpd_content.c \
+	smtpd/smtpd_data.c \
+	smtpd/smtpd_dns.c \
+	smtpd/smtpd_extensions.def \
+	smtpd/smtpd_mail.c \
+	smtpd/smtpd_params.c \
+	smtpd/smtpd_rules.c \
+	smtpd/smtpd_verbs.c
+
+LIBS_SMTPD = lib/smtp/libsmtp.a lib/queue/libqueue.a lib/table/libtable.a $(LIBS_TLS) $(DB_LIBS) $(PCRE2_LIBS) \
+	$(IDN2_LIBS)
+
+noinst_LIBRARIES += smtpd/libsmtpd.a
+smtpd_libsmtpd_a_SOURCES = $(SMTPD_FILES)
+
+pkglibexec_PROGRAMS += smtpd/smtpd smtpd/maildrop
+smtpd_smtpd_SOURCES = smtpd/main.c
+smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(LIBS_SMTPD)
+smtpd_maildrop_SOURCES = smtpd/maildrop.c
+smtpd_maildrop_LDADD = lib/smtp/libsmtp.a $(LIBS_SERVICE)

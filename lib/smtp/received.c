@@ -30,14 +30,6 @@ static void add_origin(struct buf *out, const struct received *r)
 	buf_add_cstr(out, "])\r\n");
 }
 
-static void add_tls(struct buf *out, const struct received *r)
-{
-	buf_addf(out, "\t(using " SPAN_FMT " with cipher " SPAN_FMT " (%u/%u bits)" SPAN_FMT ")\r\n",
-	         SPAN_ARG(r->tls_protocol), SPAN_ARG(r->tls_cipher), r->tls_bits,
-	         r->tls_algorithm_bits, SPAN_ARG(r->tls_detail));
-	buf_add_cstr(out, "\t(No client certificate requested)\r\n");
-}
-
 void received_add(struct buf *out, const struct received *r)
 {
 	char date[CLOCK_RFC5322_SIZE];
@@ -52,8 +44,11 @@ void received_add(struct buf *out, const struct received *r)
 		return;
 	}
 	add_origin(out, r);
-	if (r->tls_protocol.len > 0)
-		add_tls(out, r);
+	if (r->tls_comment.len > 0) {
+		buf_add_byte(out, '\t');
+		buf_add(out, r->tls_comment);
+		buf_add(out, span_lit("\r\n"));
+	}
 	if (r->sasl_username.len > 0) {
 		buf_add_cstr(out, "\t(Authenticated sender: ");
 		add_safe(out, r->sasl_username);

@@ -12,9 +12,7 @@
 struct received {
 	struct span helo;		/* empty: local submission */
 	struct span client_name, client_address;	/* address: as text, an IPv6 one without "IPv6:" */
-	struct span tls_protocol, tls_cipher;	/* empty: no TLS, or not to be shown */
-	unsigned    tls_bits, tls_algorithm_bits;
-	struct span tls_detail;		/* " key-exchange ..." or empty */
+	struct span tls_comment;	/* "(using TLSv1.3 ...)" of tls_received(), or empty */
 	struct span sasl_username;	/* empty: none, or not to be shown */
 	bool        has_uid;
 	uint64_t    uid;		/* local submission: from userid */

@@ -2,8 +2,6 @@
 /* reply.c - SMTP replies */
 #include "lib/smtp/reply.h"
 
-#include <stdio.h>
-
 /* Digits at offset i of s: one to three, no leading zero but "0" itself. */
 static size_t digits_at(struct span s, size_t i)
 {
@@ -51,25 +49,25 @@ bool smtp_reply_line_parse(struct span line, struct smtp_reply_line *out)
 	return true;
 }
 
-void smtp_reply_add(struct buf *out, unsigned code, bool is_last, struct span dsn, struct span text)
+size_t smtp_reply_format(char out[SMTP_REPLY_LINE_MAX + 2], unsigned code, bool is_last, struct span dsn,
+                         struct span text)
 {
-	char line[SMTP_REPLY_LINE_MAX + 3];
 	size_t n = 0;
 
-	line[n++] = (char)('0' + code / 100 % 10);
-	line[n++] = (char)('0' + code / 10 % 10);
-	line[n++] = (char)('0' + code % 10);
-	line[n++] = is_last ? ' ' : '-';
+	out[n++] = (char)('0' + code / 100 % 10);
+	out[n++] = (char)('0' + code / 10 % 10);
+	out[n++] = (char)('0' + code % 10);
+	out[n++] = is_last ? ' ' : '-';
 	if (dsn.len > 0 && dsn.len <= WHY_DSN_MAX) {
-		memcpy(line + n, dsn.ptr, dsn.len);
+		memcpy(out + n, dsn.ptr, dsn.len);
 		n += dsn.len;
-		line[n++] = ' ';
+		out[n++] = ' ';
 	}
 	for (size_t i = 0; i < text.len && n < SMTP_REPLY_LINE_MAX; i++)
-		line[n++] = ascii_is_print(text.ptr[i]) ? text.ptr[i] : '?';
-	line[n++] = '\r';
-	line[n++] = '\n';
-	buf_add(out, span_make(line, n));
+		out[n++] = ascii_is_print(text.ptr[i]) ? text.ptr[i] : '?';
+	out[n++] = '\r';
+	out[n++] = '\n';
+	return n;
 }
 
 const char *smtp_dsn_default(unsigned code)

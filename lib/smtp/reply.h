@@ -4,10 +4,9 @@
 #define SMTP_REPLY_H
 
 #include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 
 #include "lib/base/attributes.h"
-#include "lib/base/buf.h"
 #include "lib/base/span.h"
 #include "lib/base/why.h"
 
@@ -23,9 +22,11 @@ struct smtp_reply_line {
 /* smtp_reply_line_parse - one line, without its line end.  False: not a reply. */
 MUST_USE bool smtp_reply_line_parse(struct span line, struct smtp_reply_line *out);
 
-/* smtp_reply_add - append "CODE[ DSN] TEXT\r\n" to out, as a last line or ("CODE-") not.  text is made fit to send:
- * control and 8-bit bytes become '?', and it is cut where the line would pass SMTP_REPLY_LINE_MAX. */
-void smtp_reply_add(struct buf *out, unsigned code, bool is_last, struct span dsn, struct span text);
+/* smtp_reply_format - "CODE[ DSN] TEXT\r\n" into out, as a last line or ("CODE-") not; gives its length.  text is made
+ * fit to send: control and 8-bit bytes become '?', and it is cut where the line would pass
+ * SMTP_REPLY_LINE_MAX. */
+size_t smtp_reply_format(char out[SMTP_REPLY_LINE_MAX + 2], unsigned code, bool is_last, struct span dsn,
+                         struct span text);
 
 /* smtp_dsn_parse - an enhanced status code (RFC 3463 2) at the start of s: its length, or 0. */
 size_t smtp_dsn_parse(struct span s);

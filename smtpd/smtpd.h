@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: ISC */
+/* smtpd.h - what the files of smtpd share: the server, a session, a mail transaction */
+#ifndef SMTPD_SMTPD_H
+#define SMTPD_SMTPD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/attributes.h"
+#include "lib/base/list.h"
+#include "lib/base/span.h"
+#include "lib/base/why.h"
+#include "lib/conf/conf.h"
+#include "lib/ipc/ipc.h"
+#include "lib/ipc/router.h"
+#include "lib/net/address.h"
+#include "lib/net/chat.h"
+#include "lib/net/stream.h"
+#include "lib/queue/envelope.h"
+#include "lib/queue/queue_id.h"
+#include "lib/smtp/data.h"
+#include "lib/tls/tls.h"
+
+struct smtpd;
+struct smtpd_mail;
+struct smtpd_rules;
+struct smtpd_client;
+struct match_list;
+
+/* ---- the server: one a process, made before the sandbox ---- */
+
+/* How a session asks router, dns, auth and qmgr: service_call in production, a script in tests. */
+struct smtpd_backend {
+	int (*call)(void *user, const char *service, bool again_is_safe,
+	            const struct ipc_type *request_type, const void *request,
+	            const struct ipc_type *reply_type, void *reply, struct arena *arena,
+	            uint64_t deadline_us);
+	void *user;
+};
+
+/* Where restrictions are evaluated, in the order of a session. */
+enum smtpd_stage {
+	SMTPD_AT_CLIENT,
+	SMTPD_AT_HELO,
+	SMTPD_AT_SENDER,
+	SMTPD_AT_RELAY,
+	SMTPD_AT_RECIPIENT,
+	SMTPD_AT_DATA,
+	SMTPD_AT_END_OF_DATA,
+	SMTPD_STAGES,
+};
+
+enum smtpd_bare_newline { BARE_NO, BARE_NOTE, BARE_NORMALIZE, BARE_REJECT };
+
+/* What auth said of its mechanisms, kept for a while. */
+struct smtpd_mechanisms {
+	char     text[256];	/* "PLAIN LOGIN"; empty: none */
+	uint64_t ask_again_us;
+};
+
+struct smtpd_server {
+	const struct conf         *conf;
+	const char                *name;	/* of the master.cf entry */
+	struct arena              *arena;	/* lives as long as the process */
+	struct smtpd_backend       backend;
+	bool                       is_local;	/* the UNIX stream listener: peers are local users */
+	enum tls_level             tls_level;	/* TLS_NONE, TLS_MAY, TLS_ENCRYPT */
+	struct tls_context        *tls;		/* NULL: STARTTLS is not to be had */
+	const struct match_list   *mynetworks, *unlimited, *bare_newline_excluded;
+	const struct smtpd_rules  *rules[SMTPD_STAGES];
+	enum smtpd_bare_newline    bare_newline;
+	unsigned long long         journal_limit;	/* bytes of content that still go inline */
+	struct smtpd_mechanisms    mechanisms[2];	/* by is_secured */
+	struct hash               *clients;
+	struct list                idle;	/* sessions that wait for a command, longest first */
+	size_t                     session_count;
+};
+
+/* ---- a session ---- */
+
+enum smtpd_state {
+	SMTPD_CONNECTED = 1,	/* no HELO or EHLO yet */
+	SMTPD_GREETED   = 2,
+	SMTPD_MAILING   = 4,	/* MAIL was accepted */
+	SMTPD_ADDRESSED = 8,	/* and at least one RCPT */
+	SMTPD_CHUNKING  = 16,	/* and a first BDAT */
+	SMTPD_ANY       = 31,
+};
+
+enum smtpd_next { GO_ON, HANG_UP };
+
+enum { SMTPD_VERBS_MAX = 20 };
+
+struct smtpd_count {
+	uint32_t ok, total;
+};
+
+/* Who is at the other end. */
+struct smtpd_peer {
+	struct net_address address;
+	struct span text;		/* address as text; "127.0.0.1" for local users */
+	struct span name;		/* verified host name, or "unknown" */
+	struct span reverse_name;	/* what PTR says, verified or not; "unknown" */
+	unsigned    name_code;		/* 2: verified, 4: look-up failed, 5: none or not matching */
+	unsigned    reverse_code;	/* the same for PTR alone */
+	struct span label;		/* "name[address]", for logs */
+	bool        in_mynetworks;
+	bool        is_local_user;
+	uint64_t    uid;
+};
+
+struct smtpd {
+	struct smtpd_server       *server;
+	const struct conf         *conf;
+	struct arena              *arena;		/* of the session */
+	struct arena              *per_command;
+	struct stream              stream;
+	struct chat                chat;
+	struct smtpd_peer          peer;
+	struct smtpd_client       *client;	/* counters of its address; NULL: not limited */
+	enum smtpd_state           state;
+	struct span                helo;
+	bool                       is_esmtp;
+	bool                       has_tls;
+	struct span                sasl_method, sasl_username;	/* empty: not authenticated */
+	struct smtpd_mail         *mail;	/* NULL outside a transaction */
+	unsigned                   reply_code;	/* of the last reply */
+	unsigned                   errors;
+	unsigned                   junk;
+	unsigned                   failed_auths;
+	const char                *where;	/* verb being obeyed, for "lost connection after" */
+	bool                       noted_pipelining;
+	bool                       noted_bare_newline;
+	bool                       is_evicted;	/* closed to make room for another */
+	bool                       is_finished;	/* said goodbye: not a lost connection */
+	struct task               *task;
+	struct list                idle;
+	struct smtpd_count         counts[SMTPD_VERBS_MAX];
+};
+
+/* ---- a mail transaction ---- */
+
+/* Header facts gathered while the content streams by. */
+struct smtpd_header {
+	bool        is_over;
+	size_t      scanned;	/* bytes of the buffer already looked at */
+	unsigned    hops;	/* Received fields */
+	bool        has_date, has_message_id, has_from;
+	struct span message_id;
+};
+
+/* The message: in memory up to journal_limit, past it in a file leased from qmgr. */
+struct smtpd_content {
+	struct smtp_data_reader reader;
+	struct buf          buf;	/* what is not in the file yet */
+	uint64_t            in_file;	/* bytes written to it */
+	uint64_t            file_offset;
+	uint64_t            lease;	/* 0: none */
+	int                 fd;
+	uint32_t            crc;	/* of the bytes in the file */
+	uint64_t            received;	/* bytes from the client, for limits and logs */
+	uint64_t            begun_us;
+	unsigned            code;	/* 0, or the reply that refuses the message */
+	struct why          why;
+	struct smtpd_header header;
+};
+
+struct smtpd_mail {
+	struct arena              *arena;
+	char                       queue_id[QUEUE_ID_MAX];	/* "" until the first recipient */
+	uint64_t                   arrival_us;
+	struct span                sender;	/* in normal form, complete; empty: null */
+	struct span                sender_given;	/* as the client wrote it, for replies */
+	bool                       has_utf8;
+	uint32_t                   flags;	/* enum envelope_flags */
+	struct span                envid, sasl_sender;
+	enum dsn_return            dsn_return;
+	unsigned long long         size;	/* announced; 0: not */
+	struct envelope_recipient *recipients;
+	size_t                     recipient_count, recipient_room;
+	size_t                     overshoot;	/* recipients past smtpd_recipient_limit */
+	bool                       is_held, is_discarded;
+	struct span                prepended;	/* header lines that access tables asked for */
+	const struct resolve_reply *sender_route;	/* NULL: not asked yet */
+	struct smtpd_content      *content;	/* NULL until DATA or BDAT */
+};
+
+/* ---- smtpd.c: the conversation ---- */
+
+/* smtpd_talk - the whole session over fd (taken); the caller's task is the session's.  Suspends. */
+void smtpd_talk(struct smtpd_server *server, int fd);
+/* smtpd_drain - the process is to end: sessions that wait for a command are told so.  Does not suspend. */
+void smtpd_drain(struct smtpd_server *server);
+/* smtpd_reply - one line; dsn may be "".  4xx and 5xx count as errors. */
+void smtpd_reply(struct smtpd *s, unsigned code, const char *dsn, const char *format, ...)
+	PRINTF_LIKE(4, 5);
+/* smtpd_reply_line - one line of a reply of several, without enhanced code (EHLO). */
+void smtpd_reply_line(struct smtpd *s, unsigned code, bool is_last, struct span text);
+/* smtpd_reject - smtpd_reply, and the "reject:" log line.  stage: CONNECT, HELO, MAIL, RCPT ...; to: the recipient
+ * or empty. */
+void smtpd_reject(struct smtpd *s, const char *stage, struct span to, unsigned code, const char *dsn,
+                  const char *text);
+/* smtpd_log_event - "ID: KIND: STAGE from HOST[ADDR]: TEXT; from=<> to=<> proto= helo=<>". */
+void smtpd_log_event(struct smtpd *s, const char *kind, const char *stage, struct span to,
+                     const char *text);
+/* smtpd_deadline - when the present wait for the client ends. */
+uint64_t smtpd_deadline(const struct smtpd *s);
+/* smtpd_is_stressed - three quarters of the sessions are taken. */
+bool smtpd_is_stressed(const struct smtpd_server *server);
+/* smtpd_protocol - SMTP, ESMTP, ESMTPS, ESMTPSA, UTF8SMTPS ... (RFC 3848, RFC 6531 4.3). */
+struct span smtpd_protocol(const struct smtpd *s);
+/* smtpd_forget_greeting - STARTTLS: all that was learnt before it (RFC 3207 4.2). */
+void smtpd_forget_greeting(struct smtpd *s);
+/* smtpd_start_tls - handshake and its log line; false: the connection is of no more use.  Suspends. */
+bool smtpd_start_tls(struct smtpd *s);
+/* smtpd_call - ask another program; 0 or -1 with errno.  Suspends. */
+MUST_USE int smtpd_call(struct smtpd *s, const char *service, bool again_is_safe,
+                        const struct ipc_type *request_type, const void *request,
+                        const struct ipc_type *reply_type, void *reply, struct arena *arena);
+
+/* ---- smtpd_verbs.c ---- */
+
+/* smtpd_obey - one command line.  Suspends. */
+enum smtpd_next smtpd_obey(struct smtpd *s, struct span line);
+/* smtpd_log_counts - "ehlo=1 mail=1/2 ... commands=2/3". */
+struct span smtpd_counts_text(struct smtpd *s, struct arena *arena);
+
+/* ---- smtpd_mail.c: MAIL, RCPT ---- */
+
+enum smtpd_next smtpd_mail(struct smtpd *s, struct span args);
+enum smtpd_next smtpd_rcpt(struct smtpd *s, struct span args);
+/* smtpd_reset - end the transaction: nothing of it stays. */
+void smtpd_reset(struct smtpd *s);
+/* smtpd_queue_id - of the transaction, or "NOQUEUE". */
+const char *smtpd_queue_id(const struct smtpd *s);
+
+/* ---- smtpd_data.c: DATA, BDAT;  smtpd_content.c;  smtpd_commit.c ---- */
+
+enum smtpd_next smtpd_data(struct smtpd *s, struct span args);
+enum smtpd_next smtpd_bdat(struct smtpd *s, struct span args);
+
+/* smtpd_content_begin - start collecting: the trace header is written. */
+void smtpd_content_begin(struct smtpd *s, bool is_dotted);
+/* smtpd_content_feed - bytes of the client; gives how many were used.  May suspend (leased file). */
+size_t smtpd_content_feed(struct smtpd *s, struct span bytes);
+/* smtpd_content_finish - all is here.  DONE, or why it cannot be taken (content->code is the reply). */
+void smtpd_content_finish(struct smtpd *s);
+/* smtpd_content_free - give back buffer and file. */
+void smtpd_content_free(struct smtpd_content *c);
+/* smtpd_commit - hand the message to qmgr; 250 only when it is on stable storage.  Suspends. */
+void smtpd_commit(struct smtpd *s);
+
+/* ---- smtpd_client.c: the peer, its name, its limits ---- */
+
+/* smtpd_peer_identify - address and, from SO_PEERCRED, local user.  False: not to be talked to. */
+bool smtpd_peer_identify(struct smtpd *s);
+/* smtpd_peer_resolve - the peer's name by DNS, within smtpd_peername_time_limit.  Suspends. */
+void smtpd_peer_resolve(struct smtpd *s);
+
+enum smtpd_rate { RATE_CONNECTION, RATE_MESSAGE, RATE_RECIPIENT, RATE_AUTH, SMTPD_RATES };
+/* smtpd_client_enter - count the connection; false: over a limit, the reply was sent. */
+bool smtpd_client_enter(struct smtpd *s);
+void smtpd_client_leave(struct smtpd *s);
+/* smtpd_client_count - one more event; false: over its rate, the reply was sent. */
+bool smtpd_client_count(struct smtpd *s, enum smtpd_rate rate);
+
+/* smtpd_match_peer - by name or address; a table that fails counts as no. */
+bool smtpd_match_peer(const struct match_list *list, const struct smtpd_peer *peer);
+
+/* ---- smtpd_dns.c ---- */
+
+enum smtpd_dns { SMTPD_DNS_FOUND, SMTPD_DNS_NONE, SMTPD_DNS_FAILED };
+/* smtpd_dns - ask for one type of records; answers (may be NULL) as in dns.h.  Suspends. */
+enum smtpd_dns smtpd_dns(struct smtpd *s, struct span name, unsigned rr_type, struct span *answers,
+                         uint64_t deadline_us);
+
+/* ---- smtpd_access.c, smtpd_rules.c: restrictions ---- */
+
+struct smtpd_verdict {
+	unsigned code;			/* of a refusal */
+	char     dsn[WHY_DSN_MAX];
+	char     text[WHY_TEXT_MAX];
+};
+
+/* smtpd_access_load - read all restriction lists; ends the process on what cannot be honoured. */
+void smtpd_access_load(struct smtpd_server *server);
+/* smtpd_access_client and kin - evaluate lists at their time: true when the command may go on, else the reply
+ * was sent.  Suspend. */
+bool smtpd_access_connect(struct smtpd *s);
+bool smtpd_access_helo(struct smtpd *s);
+bool smtpd_access_mail(struct smtpd *s);
+bool smtpd_access_rcpt(struct smtpd *s, struct span recipient, const struct resolve_reply *route);
+bool smtpd_access_data(struct smtpd *s, enum smtpd_stage stage);
+
+/* smtpd_resolve - what the router says of an address; NULL when it does not answer.  Suspends. */
+const struct resolve_reply *smtpd_resolve(struct smtpd *s, struct arena *arena, struct span address,
+                                          uint64_t flags);
+/* smtpd_sender_route - the same of the sender, asked once a transaction. */
+const struct resolve_reply *smtpd_sender_route(struct smtpd *s);
+
+/* ---- extensions: one file each, one line in smtpd_extensions.def each ---- */
+
+struct smtpd_param {
+	struct span keyword;
+	enum { PARAM_FLAG, PARAM_VALUE, PARAM_EITHER } form;
+	/* take - recipient is NULL for a MAIL parameter; r and m outlive the command. */
+	enum outcome (*take)(struct smtpd *s, struct smtpd_mail *m, struct envelope_recipient *r,
+	                     struct span value, struct why *why);
+};
+
+struct smtpd_extension {
+	struct span keyword;
+	struct span source;
+	const char *dialogue;	/* the conversation in tests/smtpd that proves it */
+	/* announce - add what stands behind the keyword to line; false: not offered to this client now.  NULL: the
+	 * keyword alone, always. */
+	bool (*announce)(struct smtpd *s, struct buf *line);
+	const struct smtpd_param *mail_params, *rcpt_params;	/* end with an empty keyword */
+};
+
+/* smtpd_extension - by number; NULL at the end. */
+const struct smtpd_extension *smtpd_extension(size_t number);
+/* smtpd_offers - the extension is announced to this client (and not discarded by configuration). */
+bool smtpd_offers(struct smtpd *s, const struct smtpd_extension *e, struct buf *line);
+/* smtpd_take_params - all parameters of a MAIL (recipient NULL) or RCPT; false: the reply was sent. */
+bool smtpd_take_params(struct smtpd *s, struct smtpd_mail *m, struct envelope_recipient *r,
+                       struct span text);
+
+/* Verbs that belong to an extension. */
+enum smtpd_next smtpd_starttls(struct smtpd *s, struct span args);
+enum smtpd_next smtpd_auth(struct smtpd *s, struct span args);
+enum smtpd_next smtpd_vrfy(struct smtpd *s, struct span args);
+/* smtpd_size_limit - of a message in bytes; 0: none. */
+unsigned long long smtpd_size_limit(const struct smtpd *s);
+
+#endif

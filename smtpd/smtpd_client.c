@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: ISC */
+/* smtpd_client.c - who the peer is, and how much it may ask of us
+ *
+ * Counts are kept in a table of fixed size, keyed by address prefix (/32, /84 by default).  The table is this
+ * process's own: with several smtpd processes a client's limit is multiplied by their number at most. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/hash.h"
+#include "lib/base/log.h"
+#include "lib/net/rdata.h"
+#include "lib/table/match.h"
+#include "lib/task/task.h"
+#include "smtpd/smtpd.h"
+
+struct smtpd_client {
+	unsigned    connections;
+	uint64_t    window_us;	/* when the present rate window began */
+	unsigned    counts[SMTPD_RATES];
+};
+
+bool smtpd_match_peer(const struct match_list *list, const struct smtpd_peer *peer)
+{
+	struct arena *arena;
+	bool found;
+
+	if (list == NULL || match_list_is_empty(list) || peer->is_local_user)
+		return false;
+	arena = arena_new(NULL);
+	found = match_client(list, peer->name, &peer->address, arena) == TABLE_FOUND;
+	arena_free(arena);
+	return found;
+}
+
+/* ---- identity ---- */
+
+static void set_label(struct smtpd *s)
+{
+	s->peer.label = arena_printf_span(s->arena, SPAN_FMT "[" SPAN_FMT "]", SPAN_ARG(s->peer.name),
+	                                  SPAN_ARG(s->peer.text));
+}
+
+static bool identify_local(struct smtpd *s)
+{
+	struct ucred who;
+	socklen_t length = sizeof(who);
+
+	if (getsockopt(s->stream.fd, SOL_SOCKET, SO_PEERCRED, &who, &length) < 0) {
+		log_warning("who is at the other end of the local socket: %m");
+		return false;
+	}
+	s->peer.is_local_user = true;
+	s->peer.uid = who.uid;
+	s->peer.name = s->peer.reverse_name = span_lit("localhost");
+	s->peer.text = span_lit("127.0.0.1");
+	s->peer.name_code = s->peer.reverse_code = 2;
+	set_label(s);
+	return true;
+}
+
+bool smtpd_peer_identify(struct smtpd *s)
+{
+	char text[NET_ADDRESS_TEXT_MAX];
+	struct smtpd_peer *p = &s->peer;
+
+	if (s->server->is_local)
+		return identify_local(s);
+	p->address.length = sizeof(p->address.storage);
+	if (getpeername(s->stream.fd, (struct sockaddr *)&p->address.storage, &p->address.length) < 0) {
+		log_note("lost connection after CONNECT from unknown[unknown]");
+		return false;
+	}
+	p->text = arena_dup(s->arena, span_of(net_address_text(&p->address, text)));
+	p->name = p->reverse_name = span_lit("unknown");
+	p->name_code = p->reverse_code = 5;
+	set_label(s);
+	p->in_mynetworks = smtpd_match_peer(s->server->mynetworks, p);
+	return true;
+}
+
+/* "1.2.0.192.in-addr.arpa" or the 32 nibbles of ip6.arpa. */
+static struct span reverse_domain(struct arena *arena, struct span address)
+{
+	struct net_address a;
+	unsigned char bytes[16];
+	struct net_cidr cidr;
+	struct buf name;
+	struct span out;
+
+	if (!net_address_parse(address, 0, &a) || !net_cidr_parse(address, &cidr))
+		return span_lit("");
+	memcpy(bytes, cidr.bytes, sizeof(bytes));
+	if (cidr.family == AF_INET)
+		return arena_printf_span(arena, "%u.%u.%u.%u.in-addr.arpa", bytes[3], bytes[2], bytes[1],
+		                         bytes[0]);
+	buf_init(&name, 128);
+	for (int i = 15; i >= 0; i--)
+		buf_addf(&name, "%x.%x.", bytes[i] & 15u, bytes[i] >> 4);
+	buf_add_cstr(&name, "ip6.arpa");
+	out = arena_dup(arena, buf_span(&name));
+	buf_free(&name);
+	return out;
+}
+
+/* Does name lead back to the client's address?  Anybody can claim any name in their own reverse zone. */
+static enum smtpd_dns confirm_name(struct smtpd *s, struct span name, uint64_t deadline)
+{
+	unsigned rr_type = span_find(s->peer.text, ':') != SPAN_NOT_FOUND ? RR_AAAA : RR_A;
+	struct span answers = span_lit(""), rdata;
+	enum smtpd_dns found = smtpd_dns(s, name, rr_type, &answers, deadline);
+	struct net_address address;
+	char text[NET_ADDRESS_TEXT_MAX];
+
+	if (found != SMTPD_DNS_FOUND)
+		return found;
+	while (rdata_next(&answers, &rdata))
+		if (rdata_address(rdata, &address) &&
+		    span_equal(span_of(net_address_text(&address, text)), s->peer.text))
+			return SMTPD_DNS_FOUND;
+	return SMTPD_DNS_NONE;
+}
+
+/* Only what can stand in a header and a log line is a host name. */
+static bool is_host_name(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (!ascii_is_alnum(name.ptr[i]) && strchr("-._", name.ptr[i]) == NULL)
+			return false;
+	return name.len > 0 && name.len < 254;
+}
+
+void smtpd_peer_resolve(struct smtpd *s)
+{
+	uint64_t deadline = clock_in_s(s->conf->smtpd_peername_time_limit);
+	struct span answers = span_lit(""), rdata, name;
+	struct smtpd_peer *p = &s->peer;
+	enum smtpd_dns found;
+
+	if (p->is_local_user)
+		return;
+	if (net_address_is_loopback(&p->address)) {
+		p->name = p->reverse_name = span_lit("localhost");
+		p->name_code = p->reverse_code = 2;
+		set_label(s);
+		return;
+	}
+	if (!s->conf->smtpd_peername_lookup)
+		return;
+	found = smtpd_dns(s, reverse_domain(s->per_command, p->text), RR_PTR, &answers, deadline);
+	p->name_code = p->reverse_code = found == SMTPD_DNS_FAILED ? 4 : 5;
+	if (found != SMTPD_DNS_FOUND || !rdata_next(&answers, &rdata) ||
+	    !rdata_name(s->arena, rdata, &name) || !is_host_name(name))
+		return;
+	p->reverse_name = name;
+	p->reverse_code = 2;
+	found = confirm_name(s, name, deadline);
+	p->name_code = found == SMTPD_DNS_FOUND ? 2 : found == SMTPD_DNS_FAILED ? 4 : 5;
+	if (found != SMTPD_DNS_FOUND)
+		return;
+	p->name = name;
+	set_label(s);
+}
+
+/* ---- limits ---- */
+
+/* The address cut to the prefix that counts as one client. */
+static struct span client_key(struct smtpd *s)
+{
+	struct net_cidr cidr;
+	unsigned bits;
+
+	if (!net_cidr_parse(s->peer.text, &cidr))
+		return s->peer.text;
+	bits = (unsigned)(cidr.family == AF_INET ? s->conf->smtpd_client_ipv4_prefix_length
+	                                         : s->conf->smtpd_client_ipv6_prefix_length);
+	for (unsigned i = 0; i < sizeof(cidr.bytes); i++) {
+		if (i * 8 >= bits)
+			cidr.bytes[i] = 0;
+		else if (bits - i * 8 < 8)
+			cidr.bytes[i] &= (unsigned char)(0xffu << (8 - (bits - i * 8)));
+	}
+	return arena_dup(s->per_command, span_make(cidr.bytes, sizeof(cidr.bytes)));
+}
+
+/* The table is full: forget who is not connected.  False: all are. */
+static bool make_room(struct smtpd_server *server)
+{
+	size_t cursor = 0;
+	struct span key;
+	void *value;
+
+	while (hash_next(server->clients, &cursor, &key, &value)) {
+		struct smtpd_client *c = value;
+
+		if (c->connections > 0)
+			continue;
+		hash_remove(server->clients, key);
+		free(c);
+	}
+	return hash_count(server->clients) < (size_t)server->conf->smtpd_client_table_size;
+}
+
+static struct smtpd_client *client_of(struct smtpd *s)
+{
+	struct smtpd_server *server = s->server;
+	struct span key = client_key(s);
+	struct smtpd_client *c = hash_get(server->clients, key);
+
+	if (c != NULL)
+		return c;
+	if (hash_count(server->clients) >= (size_t)s->conf->smtpd_client_table_size && !make_room(server))
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (c != NULL)
+		hash_put(server->clients, key, c);
+	return c;
+}
+
+/* What each rate is called in the log and to the client, and its limit. */
+static long long rate_limit(const struct conf *conf, enum smtpd_rate rate)
+{
+	switch (rate) {
+	case RATE_CONNECTION: return conf->smtpd_client_connection_rate_limit;
+	case RATE_MESSAGE:    return conf->smtpd_client_message_rate_limit;
+	case RATE_RECIPIENT:  return conf->smtpd_client_recipient_rate_limit;
+	case RATE_AUTH:       return conf->smtpd_client_auth_rate_limit;
+	case SMTPD_RATES:     break;
+	}
+	return 0;
+}
+
+static const struct {
+	const char *log, *reply;
+} rate_texts[SMTPD_RATES] = {
+	[RATE_CONNECTION] = { "Connection rate", "too many connections from" },
+	[RATE_MESSAGE]    = { "Message delivery request rate", "too much mail from" },
+	[RATE_RECIPIENT]  = { "Recipient address rate", "too many recipients from" },
+	[RATE_AUTH]       = { "AUTH command rate", "too many AUTH commands from" },
+};
+
+bool smtpd_client_count(struct smtpd *s, enum smtpd_rate rate)
+{
+	struct smtpd_client *c = s->client;
+	long long limit = rate_limit(s->conf, rate);
+	uint64_t now = clock_now_us();
+
+	if (c == NULL || limit <= 0)
+		return true;
+	if (now - c->window_us > s->conf->anvil_rate_time_unit * CLOCK_SECOND_US) {
+		c->window_us = now;
+		memset(c->counts, 0, sizeof(c->counts));
+	}
+	if (++c->counts[rate] <= limit)
+		return true;
+	log_warning("%s limit exceeded: %u from " SPAN_FMT " for service %s", rate_texts[rate].log,
+	            c->counts[rate], SPAN_ARG(s->peer.label), s->server->name);
+	smtpd_reply(s, rate == RATE_CONNECTION ? 421 : 450, "4.7.1", "Error: %s " SPAN_FMT,
+	            rate_texts[rate].reply, SPAN_ARG(s->peer.text));
+	return false;
+}
+
+bool smtpd_client_enter(struct smtpd *s)
+{
+	long long limit = s->conf->smtpd_client_connection_count_limit;
+
+	if (s->peer.is_local_user || smtpd_match_peer(s->server->unlimited, &s->peer))
+		return true;
+	s->client = client_of(s);
+	if (s->client == NULL)
+		return true;
+	s->client->connections++;
+	if (limit > 0 && s->client->connections > limit) {
+		log_warning("Connection concurrency limit exceeded: %u from " SPAN_FMT " for service %s",
+		            s->client->connections, SPAN_ARG(s->peer.label), s->server->name);
+		smtpd_reply(s, 421, "4.7.0", "%s Error: too many connections from " SPAN_FMT,
+		            s->conf->myhostname, SPAN_ARG(s->peer.text));
+		return false;
+	}
+	return smtpd_client_count(s, RATE_CONNECTION);
+}
+
+void smtpd_client_leave(struct smtpd *s)
+{
+	if (s->client != NULL)
+		s->client->connections--;
+	s->client = NULL;
+}

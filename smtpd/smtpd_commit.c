@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+/* smtpd_commit.c - hand a whole message to qmgr
+ *
+ * Only DONE, which means stable storage, becomes 250 (reliability P1); whatever fails on our side is 4xx (P4). */
+#include <stdio.h>
+
+#include "lib/base/crc32c.h"
+#include "lib/base/log.h"
+#include "lib/ipc/commit.h"
+#include "lib/ipc/services.h"
+#include "lib/task/task.h"
+#include "smtpd/smtpd.h"
+
+static void fill_envelope(struct smtpd *s, struct envelope *e, char port[12])
+{
+	struct smtpd_mail *m = s->mail;
+	struct smtpd_content *c = m->content;
+	unsigned number = s->peer.is_local_user ? 0 : net_address_port(&s->peer.address);
+
+	*e = (struct envelope){
+		.arrival_us = m->arrival_us,
+		.size = c->in_file + c->buf.len,
+		.flags = m->flags,
+		.sender = m->sender,
+		.envid = m->envid,
+		.dsn_return = m->dsn_return,
+		.client_name = s->peer.name,
+		.client_address = s->peer.text,
+		.client_helo = s->helo,
+		.client_protocol = smtpd_protocol(s),
+		.sasl_method = s->sasl_method,
+		.sasl_username = s->sasl_username,
+		.sasl_sender = m->sasl_sender,
+		.message_id = c->header.message_id,
+		.recipients = m->recipients,
+		.recipient_count = m->recipient_count,
+	};
+	if (number != 0) {
+		snprintf(port, 12, "%u", number);
+		e->client_port = span_of(port);
+	}
+}
+
+/* The message is on its way to qmgr; 0 or -1. */
+static int send_commit(struct smtpd *s, struct commit_reply *reply)
+{
+	struct smtpd_mail *m = s->mail;
+	struct smtpd_content *c = m->content;
+	struct commit_request request = {
+		.queue_id = span_of(m->queue_id),
+		.lease = c->lease,
+		.content_length = c->in_file + c->buf.len,
+		.content_crc32c = c->crc,
+		.is_held = m->is_held,
+	};
+	struct envelope e;
+	struct buf bytes;
+	char port[12];
+	int result;
+
+	if (c->fd < 0) {
+		request.content = buf_span(&c->buf);
+		request.content_crc32c = crc32c(0, request.content);
+	}
+	fill_envelope(s, &e, port);
+	buf_init(&bytes, BUF_NO_LIMIT);
+	envelope_encode(&bytes, &e);
+	request.envelope = buf_span(&bytes);
+	/* Not again after a lost channel: the first try may have been committed. */
+	result = smtpd_call(s, SERVICE_QMGR, false, &commit_request_type, &request, &commit_reply_type,
+	                    reply, m->arena);
+	buf_free(&bytes);
+	return result;
+}
+
+static void answer(struct smtpd *s, const struct commit_reply *reply)
+{
+	const char *dsn = arena_cstr(s->mail->arena, reply->dsn), *text;
+	bool is_full = strcmp(dsn, "4.3.1") == 0;
+
+	if (reply->pause_ms > 0)	/* qmgr asks for patience: intake runs ahead of delivery */
+		task_sleep_us(reply->pause_ms * 1000);
+	if (reply->status == DONE) {
+		s->errors = s->junk = 0;
+		smtpd_reply(s, 250, "2.0.0", "Ok: queued as %s", s->mail->queue_id);
+		return;
+	}
+	text = reply->reason.len > 0 ? arena_cstr(s->mail->arena, reply->reason) : "Error: queue file write error";
+	log_warning("%s: not queued: %s", s->mail->queue_id, text);
+	if (reply->status == REFUSE)
+		smtpd_reply(s, strcmp(dsn, "5.3.4") == 0 ? 552 : 554, dsn[0] == '5' ? dsn : "5.3.0", "%s", text);
+	else
+		smtpd_reply(s, is_full ? 452 : 451, is_full ? "4.3.1" : "4.3.0", "%s",
+		            is_full ? "Insufficient system storage" : "Error: queue file write error");
+}
+
+void smtpd_commit(struct smtpd *s)
+{
+	struct commit_reply reply;
+
+	if (s->mail->is_discarded) {
+		smtpd_reply(s, 250, "2.0.0", "Ok: queued as %s", s->mail->queue_id);
+		return;
+	}
+	if (send_commit(s, &reply) < 0)
+		reply = (struct commit_reply){ .status = DEFER };
+	answer(s, &reply);
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: ISC */
+/* smtpd_content.c - collecting a message: line rule, limits, trace header, memory or leased file
+ *
+ * Up to journal_limit bytes stay in memory and travel inline with the commit; past it qmgr leases us a
+ * descriptor.  Once a message is refused its rest is read and dropped, so the client gets its answer where
+ * it expects it.  RFC 5321 4.4 (trace), 6.3 (loops), RFC 1870 6.3, RFC 6409 8 (missing fields of submissions). */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/crc32c.h"
+#include "lib/base/fs.h"
+#include "lib/base/log.h"
+#include "lib/ipc/commit.h"
+#include "lib/ipc/services.h"
+#include "lib/smtp/received.h"
+#include "lib/task/task.h"
+#include "smtpd/smtpd.h"
+
+enum { HEADER_LINE_MAX = 256 * 1024 };	/* reliability C5 */
+
+static void refuse(struct smtpd_content *c, unsigned code, const char *dsn, const char *text)
+{
+	if (c->code != 0)
+		return;
+	c->code = code;
+	why_set(&c->why, code < 500 ? DEFER : REFUSE, dsn, "%s", text);
+	buf_free(&c->buf);
+	buf_init(&c->buf, BUF_NO_LIMIT);
+}
+
+/* ---- trace header ---- */
+
+static void add_received(struct smtpd *s, struct buf *out)
+{
+	struct smtpd_mail *m = s->mail;
+	bool hide = s->conf->smtpd_hide_client_session;
+	struct tls_facts facts;
+	struct received r = {
+		.helo = s->helo, .client_name = s->peer.name, .client_address = s->peer.text,
+		.has_uid = s->peer.is_local_user, .uid = s->peer.uid,
+		.myhostname = span_of(s->conf->myhostname), .mail_name = span_of(s->conf->mail_name),
+		.protocol = smtpd_protocol(s), .queue_id = span_of(m->queue_id),
+		.wall_us = m->arrival_us,
+	};
+
+	if (s->conf->smtpd_tls_received_header && tls_describe(&s->stream, &facts))
+		r.tls_comment = span_of(tls_received(s->per_command, &facts));
+	if (s->conf->smtpd_sasl_authenticated_header)
+		r.sasl_username = s->sasl_username;
+	if (hide)
+		r.helo = r.client_name = span_lit("hidden");
+	if (hide)
+		r.client_address = span_lit("127.0.0.1");
+	/* More than one name would tell each the other (RFC 5321 7.2). */
+	if (m->recipient_count == 1)
+		r.recipient = m->recipients[0].original;
+	received_add(out, &r);
+	buf_add(out, m->prepended);
+}
+
+/* ---- header facts ---- */
+
+static bool is_submission(const struct smtpd *s)
+{
+	return s->peer.is_local_user || s->sasl_username.len > 0 || s->conf->always_add_missing_headers;
+}
+
+static bool is_field(struct span line, struct span name)
+{
+	return span_starts_ci(line, name) &&
+	       span_starts(span_trim_start(span_skip(line, name.len)), span_lit(":"));
+}
+
+static void note_field(struct smtpd *s, struct smtpd_header *h, struct span line)
+{
+	if (is_field(line, span_lit("Received"))) {
+		if (++h->hops > (unsigned)s->conf->hopcount_limit)
+			refuse(s->mail->content, 554, "5.4.0", "Error: too many hops");
+	} else if (is_field(line, span_lit("Message-ID"))) {
+		size_t colon = span_find(line, ':');
+
+		h->has_message_id = true;
+		h->message_id = arena_dup(s->mail->arena, span_trim(span_skip(line, colon + 1)));
+	} else if (is_field(line, span_lit("Date"))) {
+		h->has_date = true;
+	} else if (is_field(line, span_lit("From"))) {
+		h->has_from = true;
+	}
+}
+
+/* Put text into b at offset at. */
+static void insert(struct buf *b, size_t at, struct span text)
+{
+	char *end;
+
+	if (text.len == 0)
+		return;
+	end = buf_reserve(b, text.len);
+	if (end == NULL)
+		return;
+	memmove(b->ptr + at + text.len, b->ptr + at, b->len - at);
+	memcpy(b->ptr + at, text.ptr, text.len);
+	buf_commit(b, text.len);
+}
+
+/* Fields a submission lacks, and the id for the log. */
+static void add_missing(struct smtpd *s, struct smtpd_header *h, size_t at, bool needs_blank_line)
+{
+	struct smtpd_mail *m = s->mail;
+	char date[CLOCK_RFC5322_SIZE];
+	struct buf lines;
+
+	buf_init(&lines, BUF_NO_LIMIT);
+	if (!h->has_message_id) {
+		h->message_id = arena_printf_span(m->arena, "<%s@%s>", m->queue_id, s->conf->myhostname);
+		buf_addf(&lines, "Message-ID: " SPAN_FMT "\r\n", SPAN_ARG(h->message_id));
+	}
+	if (!h->has_date)
+		buf_addf(&lines, "Date: %s\r\n", clock_rfc5322(m->arrival_us, date));
+	if (!h->has_from)
+		buf_addf(&lines, "From: " SPAN_FMT "\r\n",
+		         SPAN_ARG(m->sender.len > 0 ? m->sender : span_lit("MAILER-DAEMON")));
+	if (needs_blank_line)
+		buf_add(&lines, span_lit("\r\n"));
+	insert(&m->content->buf, at, buf_span(&lines));
+	buf_free(&lines);
+}
+
+static void end_header(struct smtpd *s, struct smtpd_header *h, size_t at, bool needs_blank_line)
+{
+	h->is_over = true;
+	if (is_submission(s))
+		add_missing(s, h, at, needs_blank_line);
+	if (h->message_id.len > 0)
+		log_as("cleanup", LOG_LEVEL_NOTE, "%s: message-id=" SPAN_FMT, s->mail->queue_id,
+		       SPAN_ARG(span_first(h->message_id, 250)));
+	else
+		log_as("cleanup", LOG_LEVEL_NOTE, "%s: message-id=<>", s->mail->queue_id);
+}
+
+static bool is_header_line(struct span line)
+{
+	size_t colon = span_find(line, ':');
+	struct span name = span_trim_end(span_first(line, colon == SPAN_NOT_FOUND ? 0 : colon));
+
+	for (size_t i = 0; i < name.len; i++)
+		if ((unsigned char)name.ptr[i] <= ' ' || (unsigned char)name.ptr[i] >= 0x7f)
+			return false;
+	return name.len > 0;
+}
+
+/* Look at the whole header lines that have come since. */
+static void scan_header(struct smtpd *s)
+{
+	struct smtpd_content *c = s->mail->content;
+	struct smtpd_header *h = &c->header;
+
+	while (!h->is_over && c->code == 0) {
+		struct span rest = span_skip(buf_span(&c->buf), h->scanned), line = rest;
+		size_t lf = span_find(rest, '\n');
+
+		if (lf == SPAN_NOT_FOUND && rest.len > HEADER_LINE_MAX)
+			end_header(s, h, h->scanned, true);
+		if (lf == SPAN_NOT_FOUND)
+			return;
+		line = span_trim_end(span_first(rest, lf));
+		if (line.len == 0 && lf <= 1) {
+			end_header(s, h, h->scanned, false);
+		} else if (rest.ptr[0] != ' ' && rest.ptr[0] != '\t') {
+			if (is_header_line(line))
+				note_field(s, h, line);
+			else
+				end_header(s, h, h->scanned, true);
+		}
+		h->scanned += lf + 1;
+	}
+}
+
+/* ---- the leased file ---- */
+
+struct file_write {
+	int         fd, result, error;
+	struct span bytes;
+	off_t       offset;
+};
+
+static void write_offloaded(void *arg)
+{
+	struct file_write *w = arg;
+
+	w->result = fs_pwrite_all(w->fd, w->bytes.ptr, w->bytes.len, w->offset);
+	w->error = errno;
+}
+
+static void write_failed(struct smtpd_content *c, int error)
+{
+	if (error == ENOSPC || error == EDQUOT)
+		refuse(c, 452, "4.3.1", "Insufficient system storage");
+	else
+		refuse(c, 451, "4.3.0", "Error: queue file write error");
+}
+
+static bool lease(struct smtpd *s, struct smtpd_content *c)
+{
+	struct lease_request request = { .size_hint = s->mail->size };
+	struct lease_reply reply = { .file = -1 };
+
+	if (smtpd_call(s, SERVICE_QMGR, false, &lease_request_type, &request, &lease_reply_type, &reply,
+	               s->mail->arena) < 0) {
+		refuse(c, 451, "4.3.0", "Error: queue file write error");
+		return false;
+	}
+	if (reply.status != DONE || reply.file < 0) {
+		bool is_full = span_equal(reply.dsn, span_lit("4.3.1"));
+
+		if (reply.file >= 0)
+			close(reply.file);
+		refuse(c, is_full ? 452 : 451, is_full ? "4.3.1" : "4.3.0",
+		       is_full ? "Insufficient system storage" : "Error: queue file write error");
+		return false;
+	}
+	c->lease = reply.lease;
+	c->fd = reply.file;
+	c->file_offset = reply.content_offset;
+	return true;
+}
+
+/* Move what is in memory to the file.  A thread writes: the disk may make it wait. */
+static void spill(struct smtpd *s, struct smtpd_content *c)
+{
+	struct file_write w;
+
+	if (c->fd < 0 && !lease(s, c))
+		return;
+	w = (struct file_write){ .fd = c->fd, .bytes = buf_span(&c->buf),
+		                 .offset = (off_t)(c->file_offset + c->in_file) };
+	task_offload(write_offloaded, &w);
+	if (w.result < 0) {
+		write_failed(c, w.error);
+		return;
+	}
+	c->crc = crc32c(c->crc, w.bytes);
+	c->in_file += w.bytes.len;
+	c->header.scanned = 0;
+	buf_clear(&c->buf);
+}
+
+/* ---- the reader's side ---- */
+
+void smtpd_content_begin(struct smtpd *s, bool is_dotted)
+{
+	struct smtpd_content *c = ARENA_NEW(s->mail->arena, struct smtpd_content);
+	bool is_excluded = s->server->bare_newline == BARE_NO ||
+	                   smtpd_match_peer(s->server->bare_newline_excluded, &s->peer);
+
+	buf_init(&c->buf, BUF_NO_LIMIT);	/* bounded by spilling */
+	c->fd = -1;
+	c->begun_us = clock_now_us();
+	s->mail->content = c;
+	smtp_data_begin(&c->reader, is_dotted, false);
+	c->reader.keep_bare = is_excluded || s->server->bare_newline == BARE_NOTE;
+	add_received(s, &c->buf);
+	c->header.scanned = c->buf.len;
+}
+
+size_t smtpd_content_feed(struct smtpd *s, struct span bytes)
+{
+	struct smtpd_content *c = s->mail->content;
+	unsigned long long limit = smtpd_size_limit(s);
+	size_t used = smtp_data_feed(&c->reader, bytes, &c->buf);
+
+	c->received += used;
+	if (c->code != 0)
+		buf_clear(&c->buf);
+	else if (limit != 0 && c->received > limit)
+		refuse(c, 552, "5.3.4", "Error: message file too big");
+	if (c->code == 0 && !c->header.is_over)
+		scan_header(s);
+	/* A header line that is not whole yet stays in memory; its length is bounded. */
+	if (c->code == 0 && c->buf.len > s->server->journal_limit && c->header.is_over)
+		spill(s, c);
+	return used;
+}
+
+/* Bare line ends under "reject" (postfix-compat 4.5; reliability C2). */
+static void judge_line_ends(struct smtpd *s, struct smtpd_content *c)
+{
+	if (!c->reader.bare_lf && !c->reader.bare_cr)
+		return;
+	if (c->reader.bare_lf && s->server->bare_newline != BARE_NO && !s->noted_bare_newline) {
+		s->noted_bare_newline = true;
+		log_note("%s: bare <LF> received after DATA from " SPAN_FMT, s->mail->queue_id,
+		         SPAN_ARG(s->peer.label));
+	}
+	if (s->server->bare_newline == BARE_REJECT &&
+	    !smtpd_match_peer(s->server->bare_newline_excluded, &s->peer))
+		refuse(c, (unsigned)s->conf->smtpd_forbid_bare_newline_reject_code, "5.5.2",
+		       c->reader.bare_lf ? "Error: bare <LF> received" : "Error: bare <CR> received");
+}
+
+void smtpd_content_finish(struct smtpd *s)
+{
+	struct smtpd_content *c = s->mail->content;
+
+	if (!c->reader.is_dotted)
+		smtp_data_finish(&c->reader, &c->buf);
+	judge_line_ends(s, c);
+	if (c->code == 0 && !c->header.is_over) {
+		scan_header(s);
+		if (!c->header.is_over)
+			end_header(s, &c->header, c->buf.len, false);
+	}
+	if (c->code == 0 && c->fd >= 0 && c->buf.len > 0)
+		spill(s, c);
+	if (c->fd < 0 && c->code == 0 && c->buf.len > s->server->journal_limit)
+		spill(s, c);
+}
+
+void smtpd_content_free(struct smtpd_content *c)
+{
+	buf_free(&c->buf);
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}
