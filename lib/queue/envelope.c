@@ -8,7 +8,7 @@
 #include "lib/queue/reader.h"
 
 enum {
-	VERSION = 1,
+	ENVELOPE_VERSION = 1,
 	RECIPIENT_LEAST = 4 + 4 + 6 * 4,	/* bytes of a recipient whose spans are all empty */
 	FLAGS_KNOWN = ENVELOPE_SMTPUTF8 | ENVELOPE_8BITMIME | ENVELOPE_IS_BOUNCE | ENVELOPE_REQUIRETLS,
 	NOTIFY_KNOWN = NOTIFY_NEVER | NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY,
@@ -75,7 +75,7 @@ bool envelope_recipient_decode(struct span bytes, struct envelope_recipient *out
 
 void envelope_encode(struct buf *out, const struct envelope *e)
 {
-	buf_add_byte(out, VERSION);
+	buf_add_byte(out, ENVELOPE_VERSION);
 	buf_add_u64(out, e->arrival_us);
 	buf_add_u64(out, e->size);
 	buf_add_u32(out, e->flags);
@@ -90,7 +90,7 @@ static bool read_head(struct reader *r, struct envelope *e)
 {
 	uint8_t dsn_return;
 
-	if (reader_u8(r) != VERSION)
+	if (reader_u8(r) != ENVELOPE_VERSION)
 		return false;
 	e->arrival_us = reader_u64(r);
 	e->size = reader_u64(r);
