@@ -325,7 +325,7 @@ int uidlist_lock(int dir_fd, uint32_t (*new_uidvalidity)(void *user), void *user
 				log_error("%s has no usable header: kept as %s, new UIDVALIDITY",
 				          UIDLIST_NAME, BAD_NAME);
 				(void)unlinkat(dir_fd, BAD_NAME, 0);
-				(void)linkat(dir_fd, UIDLIST_NAME, dir_fd, BAD_NAME, 0);
+				(void)!linkat(dir_fd, UIDLIST_NAME, dir_fd, BAD_NAME, 0);
 			}
 			/* Renamed over the file whose lock we hold: who waits for that looks again. */
 			result = create(dir_fd, new_uidvalidity, user);

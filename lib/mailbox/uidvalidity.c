@@ -44,7 +44,7 @@ static uint32_t last_value(int root_fd)
 	buf_init(&text, 64);
 	if (fs_read_file(root_fd, COUNTER_NAME, &text) < 0 ||
 	    !read_hex(span_trim(buf_span(&text)), &last))
-		(void)maildir_scan(root_fd, take_highest, &last);
+		(void)!maildir_scan(root_fd, take_highest, &last);
 	buf_free(&text);
 	return last;
 }

@@ -192,11 +192,11 @@ bool net_cidr_parse(struct span text, struct net_cidr *out)
 
 bool net_cidr_has(const struct net_cidr *cidr, const struct net_address *a)
 {
-	const unsigned char *bytes;
+	const unsigned char *bytes = NULL;
 	unsigned whole = cidr->bits / 8, rest = cidr->bits % 8;
 	unsigned mask = (0xffu << (8 - rest)) & 0xffu;
 
-	if (address_bytes(a, &bytes) != cidr->family)
+	if (address_bytes(a, &bytes) != cidr->family || bytes == NULL)
 		return false;
 	if (memcmp(bytes, cidr->bytes, whole) != 0)
 		return false;
