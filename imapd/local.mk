@@ -1,1 +1,16 @@
 # SPDX-License-Identifier: ISC
+# The session itself is a library of its own, so that tests run it without the zygote.
+noinst_LIBRARIES += imapd/libimap.a
+imapd_libimap_a_SOURCES = \
+	imapd/cmd_append.c imapd/cmd_copy.c imapd/cmd_fetch.c imapd/cmd_folders.c imapd/cmd_idle.c \
+	imapd/cmd_list.c imapd/cmd_search.c imapd/cmd_select.c imapd/cmd_status.c imapd/cmd_store.c \
+	imapd/commands.c \
+	imapd/fetch.h imapd/fetch_parse.c \
+	imapd/imapd.h \
+	imapd/input.c imapd/input.h \
+	imapd/output.c \
+	imapd/parse.c imapd/parse.h \
+	imapd/search.h imapd/search_match.c imapd/search_match.h imapd/search_parse.c \
+	imapd/session.c \
+	imapd/updates.c
+LIBS_IMAP = imapd/libimap.a lib/mime/libmime.a $(LIBS_MAILBOX)

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: ISC */
+/* cmd_select.c - SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE: entering and leaving a folder
+ *
+ * Rules kept here: RFC 3501 6.3.1 (what is told, and that a failed SELECT leaves no folder
+ * selected), 6.4.2 (CLOSE expunges silently, not under EXAMINE), RFC 4315 2.1. */
+#include "imapd/imapd.h"
+
+/* skip_select_params - "(...)" behind the name: nothing in it is supported, but it may be there. */
+static bool skip_select_params(struct imap_parse *p)
+{
+	struct span word;
+
+	if (imap_at_end(p))
+		return true;
+	if (!imap_take_space(p) || !imap_take_byte(p, '('))
+		return false;
+	while (!imap_at(p, ')'))
+		if ((imap_at(p, ' ') && !imap_take_space(p)) || !imap_take_atom(p, &word))
+			return false;
+	return imap_take_byte(p, ')') && imap_take_end(p);
+}
+
+static void describe(struct imap *s)
+{
+	uint32_t unseen = mailbox_first_unseen(s->box);
+	unsigned keywords = 0;
+
+	imap_write_flag_lists(s);
+	imap_writef(s, "* %u EXISTS\r\n* %u RECENT\r\n", mailbox_count(s->box), mailbox_recent(s->box));
+	if (unseen != 0)
+		imap_writef(s, "* OK [UNSEEN %u] First unseen\r\n", unseen);
+	imap_writef(s, "* OK [UIDVALIDITY %u] UIDs valid\r\n* OK [UIDNEXT %u] Predicted next UID\r\n",
+	            mailbox_uidvalidity(s->box), mailbox_uidnext(s->box));
+	for (unsigned n = 0; n < MAIL_KEYWORDS_MAX; n++)
+		keywords += mailbox_keyword(s->box, n).len != 0;
+	s->keywords_told = keywords;
+}
+
+static void open_box(struct imap *s, struct imap_parse *p, unsigned flags)
+{
+	struct span name;
+	enum mail_result result = MAIL_NONEXISTENT;
+
+	if (!imap_take_space(p) || !imap_take_mailbox(p, &name) || !skip_select_params(p))
+		return;
+	imap_close_box(s);
+	if (name.ptr != NULL)
+		result = mailbox_open(s->store, name, flags, &s->box);
+	if (result != MAIL_OK) {
+		s->box = NULL;
+		imap_result(s, result, "");
+		return;
+	}
+	s->box_name = arena_dup(s->box_arena, name);
+	describe(s);
+	imap_ok(s, "[%s] Selected", mailbox_is_read_only(s->box) ? "READ-ONLY" : "READ-WRITE");
+}
+
+void imap_select(struct imap *s, struct imap_parse *p)
+{
+	open_box(s, p, 0);
+}
+
+void imap_examine(struct imap *s, struct imap_parse *p)
+{
+	open_box(s, p, MAILBOX_READ_ONLY);
+}
+
+/* expunge_deleted - all messages with \Deleted, or those of seqs that have it. */
+static enum mail_result expunge_deleted(struct imap *s, const uint32_t *seqs, size_t count)
+{
+	uint32_t messages = mailbox_count(s->box);
+	size_t most = seqs != NULL ? count : messages, gone = 0;
+	uint32_t *list = ARENA_NEW_ARRAY(s->arena, uint32_t, most + 1);
+
+	for (size_t i = 0; i < most; i++) {
+		uint32_t seq = seqs != NULL ? seqs[i] : (uint32_t)i + 1;
+
+		if ((mailbox_message(s->box, seq)->flags & MAIL_DELETED) != 0)
+			list[gone++] = seq;
+	}
+	return gone != 0 ? mailbox_expunge(s->box, list, gone) : MAIL_OK;
+}
+
+void imap_expunge(struct imap *s, struct imap_parse *p)
+{
+	struct sequence_set set;
+	uint32_t *seqs = NULL;
+	size_t count = 0;
+
+	if (s->by_uid && (!imap_take_space(p) || !imap_take_sequence(p, &set)))
+		return;
+	if (!imap_take_end(p))
+		return;
+	if (s->by_uid && !imap_resolve(s, &set, true, &seqs, &count))
+		return;
+	if (mailbox_is_read_only(s->box))
+		imap_done(s, MAIL_READ_ONLY, "");
+	else
+		imap_done(s, expunge_deleted(s, seqs, count), "Expunged");
+}
+
+void imap_close(struct imap *s, struct imap_parse *p)
+{
+	enum mail_result result = MAIL_OK;
+
+	if (!imap_take_end(p))
+		return;
+	if (!mailbox_is_read_only(s->box))
+		result = expunge_deleted(s, NULL, 0);
+	imap_close_box(s);
+	imap_result(s, result, "Closed");
+}
+
+void imap_unselect(struct imap *s, struct imap_parse *p)
+{
+	if (!imap_take_end(p))
+		return;
+	imap_close_box(s);
+	imap_ok(s, "Closed");
+}
