@@ -167,8 +167,8 @@ static void classify(struct query *q, const struct ub_result *result)
 		reply->status = DNS_FAILED;
 		reply->reason = span_lit("Host not found, try again");
 	}
-	if (result->canonname != NULL)
-		reply->canonical = arena_dup(q->arena, without_dot(span_of(result->canonname)));
+	reply->canonical = arena_dup(q->arena, without_dot(span_of(result->canonname != NULL ? result->canonname
+	                                                                                      : result->qname)));
 }
 
 static void answered(void *arg, int error, struct ub_result *result)
