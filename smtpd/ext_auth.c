@@ -10,12 +10,11 @@
 #include "lib/ipc/auth.h"
 #include "lib/ipc/services.h"
 #include "lib/smtp/xtext.h"
-#include "lib/task/task.h"
 #include "smtpd/smtpd.h"
 
 extern const struct smtpd_extension smtpd_ext_auth;
 
-enum { MECHANISMS_GOOD_FOR_S = 60, FAILED_DELAY_S = 2 };
+enum { MECHANISMS_GOOD_FOR_S = 60 };
 
 /* What may be offered on this connection now; asked of auth once a minute. */
 static const char *mechanisms(struct smtpd *s)
@@ -109,7 +108,7 @@ static void succeed(struct smtpd *s, struct span mechanism, const struct auth_re
 	smtpd_reply(s, 235, "2.7.0", "Authentication successful");
 }
 
-/* Wrong credentials cost time, the client's only. */
+/* The text is the same for every reason; auth holds its answer back where passwords are guessed. */
 static void fail(struct smtpd *s, struct span mechanism, const struct auth_reply *reply)
 {
 	log_warning(SPAN_FMT ": SASL " SPAN_FMT " authentication failed: " SPAN_FMT ", sasl_username=" SPAN_FMT,
@@ -117,7 +116,6 @@ static void fail(struct smtpd *s, struct span mechanism, const struct auth_reply
 	            SPAN_ARG(reply->reason.len > 0 ? reply->reason : span_lit("authentication failure")),
 	            SPAN_ARG(reply->user.len > 0 ? reply->user : span_lit("(unavailable)")));
 	s->failed_auths++;
-	task_sleep_us((uint64_t)FAILED_DELAY_S * CLOCK_SECOND_US);
 	smtpd_reply(s, 535, "5.7.8", "Error: authentication failed: authentication failure");
 }
 

@@ -22,6 +22,7 @@ SMTPD_FILES = \
 	smtpd/smtpd_mail.c \
 	smtpd/smtpd_params.c \
 	smtpd/smtpd_rules.c \
+	smtpd/smtpd_server.c \
 	smtpd/smtpd_verbs.c
 
 LIBS_SMTPD = lib/smtp/libsmtp.a lib/queue/libqueue.a lib/table/libtable.a $(LIBS_TLS) $(DB_LIBS) $(PCRE2_LIBS) \
@@ -35,3 +36,8 @@ smtpd_smtpd_SOURCES = smtpd/main.c
 smtpd_smtpd_LDADD = smtpd/libsmtpd.a $(LIBS_SMTPD)
 smtpd_maildrop_SOURCES = smtpd/maildrop.c
 smtpd_maildrop_LDADD = lib/smtp/libsmtp.a $(LIBS_SERVICE)
+
+check_PROGRAMS += smtpd/dialogue_test
+smtpd_dialogue_test_SOURCES = smtpd/dialogue_test.c smtpd/fake_backend.c smtpd/fake_backend.h
+smtpd_dialogue_test_CPPFLAGS = $(AM_CPPFLAGS) -DTALK_DIR=\"$(abs_top_srcdir)/tests/smtpd\"
+smtpd_dialogue_test_LDADD = smtpd/libsmtpd.a $(LIBS_SMTPD) $(TEST_LIBS)

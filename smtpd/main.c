@@ -3,11 +3,9 @@
  *
  * Certificates, match lists and access tables are read in prepare(), with the privileges of the start;
  * after that no file can be opened. */
-#include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "lib/ipc/services.h"
 #include "lib/service/service.h"
-#include "lib/table/match.h"
 #include "lib/tls/tls_signer.h"
 #include "smtpd/smtpd.h"
 
@@ -18,30 +16,6 @@ static int call_service(void *user, const char *service, bool again_is_safe,
 {
 	return service_call(user, service, again_is_safe, request_type, request, reply_type, reply, arena,
 	                    deadline_us);
-}
-
-static const struct match_list *load_list(struct smtpd_server *server, const char *parameter, const char *value)
-{
-	bool parents = match_list_has_parents(server->conf->parent_domain_matches_subdomains, parameter);
-	const char *error = NULL;
-	const struct match_list *list = match_list_open(server->arena, parameter, value, parents, "hash", &error);
-
-	if (list == NULL)
-		log_fatal("%s: %s", parameter, error);
-	return list;
-}
-
-static enum smtpd_bare_newline bare_newline(const struct conf *conf)
-{
-	static const struct { const char *name; enum smtpd_bare_newline value; } names[] = {
-		{ "no", BARE_NO }, { "note", BARE_NOTE }, { "yes", BARE_NORMALIZE },
-		{ "normalize", BARE_NORMALIZE }, { "reject", BARE_REJECT },
-	};
-
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (strcmp(conf->smtpd_forbid_bare_newline, names[i].name) == 0)
-			return names[i].value;
-	log_fatal("smtpd_forbid_bare_newline: unknown value \"%s\"", conf->smtpd_forbid_bare_newline);
 }
 
 /* smtpd_tls_security_level wins; smtpd_enforce_tls and smtpd_use_tls are its elders (postfix-compat 16). */
@@ -78,42 +52,15 @@ static void load_tls(struct service_run *run, struct smtpd_server *server)
 	log_warning("STARTTLS is not offered: %s", why.text);
 }
 
-/* Bytes of content that travel inline: qmgr's parameter, known here by name only. */
-static unsigned long long journal_limit(const struct conf *conf, struct arena *arena)
-{
-	const char *text = conf_value(conf, "journal_message_limit", arena);
-	unsigned long long limit;
-
-	if (text == NULL || !span_u64(span_of(text), IPC_MESSAGE_MAX / 2, &limit))
-		limit = 65536;
-	return limit;
-}
-
 static void prepare(struct service_run *run)
 {
-	struct arena *arena = arena_new(NULL);
-	struct smtpd_server *server = ARENA_NEW(arena, struct smtpd_server);
-	const struct conf *conf = run->conf;
+	struct smtpd_server *server = smtpd_server_new(run->conf, run->name, strcmp(run->type, "unix") == 0);
 
-	server->conf = conf;
-	server->arena = arena;
-	server->name = run->name;
-	server->is_local = strcmp(run->type, "unix") == 0;
 	server->backend = (struct smtpd_backend){ call_service, run };
-	server->mynetworks = load_list(server, "mynetworks", conf->mynetworks);
-	server->unlimited = load_list(server, "smtpd_client_event_limit_exceptions",
-	                              conf->smtpd_client_event_limit_exceptions);
-	server->bare_newline = bare_newline(conf);
-	server->bare_newline_excluded = load_list(server, "smtpd_forbid_bare_newline_exclusions",
-	                                          conf->smtpd_forbid_bare_newline_exclusions);
-	server->journal_limit = journal_limit(conf, arena);
-	server->clients = hash_new();
-	list_init(&server->idle);
-	smtpd_access_load(server);
 	if (!server->is_local)
 		load_tls(run, server);
 	/* A few more than the limit, so that those above it are told so with a 421. */
-	run->connection_limit = (size_t)conf->smtpd_session_limit + 64;
+	run->connection_limit = (size_t)run->conf->smtpd_session_limit + 64;
 	run->user = server;
 }
 

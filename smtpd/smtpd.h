@@ -78,6 +78,11 @@ struct smtpd_server {
 	size_t                     session_count;
 };
 
+/* smtpd_server_new - with lists and rules read; the caller sets backend and TLS.  Ends the process on what it cannot
+ * honour.  conf and name are kept. */
+struct smtpd_server *smtpd_server_new(const struct conf *conf, const char *name, bool is_local);
+void smtpd_server_free(struct smtpd_server *server);
+
 /* ---- a session ---- */
 
 enum smtpd_state {

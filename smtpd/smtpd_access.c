@@ -223,6 +223,24 @@ static bool looks_like_table(struct span word)
 	return span_find(word, ':') != SPAN_NOT_FOUND;
 }
 
+static void close_table(void *table)
+{
+	table_close(table);
+}
+
+/* One table as a list: the member was split off already, and inline: tables hold commas of their own. */
+static const struct table_list *open_table(struct arena *arena, const char *parameter, struct span spec)
+{
+	struct table_list *list = ARENA_NEW(arena, struct table_list);
+
+	list->tables = ARENA_NEW_ARRAY(arena, struct table *, 1);
+	list->tables[0] = table_open(spec, "hash");
+	list->count = 1;
+	list->title = parameter;
+	arena_on_reset(arena, close_table, list->tables[0]);
+	return list;
+}
+
 static void read_rule(struct arena *arena, const char *parameter, struct span *rest, struct span word,
                       enum smtpd_stage stage, struct smtpd_rule *rule)
 {
@@ -245,7 +263,7 @@ static void read_rule(struct arena *arena, const char *parameter, struct span *r
 		log_fatal("%s: restriction \"" SPAN_FMT "\" has nothing to look at here", parameter,
 		          SPAN_ARG(word));
 	if (rule->row->argument == RULE_TABLE)
-		rule->tables = table_list_open(arena, parameter, arena_cstr(arena, rule->argument), "hash");
+		rule->tables = open_table(arena, parameter, rule->argument);
 }
 
 const struct smtpd_rules *access_list_parse(struct arena *arena, const char *parameter, const char *text,
