@@ -125,3 +125,18 @@ bool conf_is_set(const struct conf *conf, const char *name)
 
 	return setting != NULL && setting->origin != FROM_DEFAULT;
 }
+
+const char *conf_own_addresses(const struct conf *conf, struct arena *arena)
+{
+	return compute_mynetworks(arena, "host", conf->inet_interfaces, conf->inet_protocols);
+}
+
+void conf_each(const struct conf *conf, void (*fn)(void *user, const char *name), void *user)
+{
+	struct span name;
+	void *value;
+	size_t cursor = 0;
+
+	while (hash_next(conf->source->settings, &cursor, &name, &value))
+		fn(user, ((const struct setting *)value)->name);
+}

@@ -59,6 +59,10 @@ bool conf_list_next(struct span *rest, struct span *member);
 /* conf_parse_time - "300s", "5d", "2"; unit (one of smhdw) counts where none is written.  False when bad. */
 MUST_USE bool conf_parse_time(struct span text, char unit, unsigned long long *seconds);
 
+/* conf_own_addresses - the addresses of this host that inet_interfaces and inet_protocols leave in, as a match list. */
+const char *conf_own_addresses(const struct conf *conf, struct arena *arena);
+/* conf_each - call fn for every name that has a value, those of the table and the admin's own. */
+void conf_each(const struct conf *conf, void (*fn)(void *user, const char *name), void *user);
 /* conf_is_set - whether main.cf or an override sets name (it may still be empty). */
 bool conf_is_set(const struct conf *conf, const char *name);
 /* conf_log_unused - a line "unused parameter: NAME=VALUE" for each setting of main.cf and master.cf (may be NULL)

@@ -19,6 +19,7 @@ enum route_class { CLASS_LOCAL = 1, CLASS_VIRTUAL_ALIAS, CLASS_VIRTUAL_MAILBOX, 
 enum route_flags {
 	ROUTE_FOR_CHECK = 1,	/* smtpd at RCPT: 'expansion' is not needed, only whether it exists */
 	ROUTE_IS_SENDER = 2,	/* rewrite and class a sender address; nexthop is that of its domain */
+	ROUTE_NO_ALIASES = 4,	/* the address came out of an expansion: do not expand it again */
 };
 
 /* recipient, sender: without <>, as bytes.  service: master.cf name of the asker (receive_override_options). */
