@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: ISC */
+/* client.c - one connection: limits, TLS, conversation, and on to the session process
+ *
+ * Runs as one task, in an empty root, without privileges or files. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/task/task.h"
+#include "login/login.h"
+
+uint64_t client_deadline(const struct client *c)
+{
+	uint64_t idle = clock_in_s(c->login->conf->login_idle_timeout);
+
+	return idle < c->login_until_us ? idle : c->login_until_us;
+}
+
+bool client_may_use_passwords(const struct client *c)
+{
+	const struct conf *conf = c->login->conf;
+
+	if (c->is_tls)
+		return true;
+	if (strcmp(conf->login_tls_security_level, "encrypt") == 0)
+		return false;
+	return !conf->disable_plaintext_auth || (c->is_loopback && conf->login_trust_loopback);
+}
+
+bool client_may_start_tls(const struct client *c)
+{
+	return c->login->tls != NULL && !c->is_tls;
+}
+
+bool client_note_bad(struct client *c)
+{
+	c->bad_commands++;
+	return c->bad_commands < (unsigned long long)c->login->conf->login_bad_command_limit;
+}
+
+bool client_start_tls(struct client *c)
+{
+	const struct conf *conf = c->login->conf;
+	struct tls_facts facts;
+	struct why why;
+
+	if (chat_flush(&c->chat, client_deadline(c)) < 0)
+		return false;
+	if (tls_server_start(c->login->tls, &c->stream, clock_in_s(conf->login_tls_timeout), &why) != DONE) {
+		log_note("TLS with %s: %s", c->remote_text, why.text);
+		return false;
+	}
+	c->is_tls = true;
+	if (conf->login_tls_loglevel > 0 && tls_describe(&c->stream, &facts))
+		log_note("%s", tls_log_line(c->arena, &facts, "from", c->remote_text));
+	return true;
+}
+
+/* ---- the connection's own ---- */
+
+static void find_addresses(struct client *c, int fd)
+{
+	struct net_address local = { .length = sizeof(local.storage) };
+
+	c->remote.length = sizeof(c->remote.storage);
+	if (getpeername(fd, (struct sockaddr *)&c->remote.storage, &c->remote.length) < 0)
+		c->remote = (struct net_address){ 0 };
+	if (getsockname(fd, (struct sockaddr *)&local.storage, &local.length) < 0)
+		local = (struct net_address){ 0 };
+	(void)net_address_text(&c->remote, c->remote_text);
+	(void)net_address_text(&local, c->local_text);
+	c->is_loopback = net_address_is_loopback(&c->remote);
+}
+
+static void log_in(struct client *c)
+{
+	const struct front *front = c->login->front;
+	struct why why;
+
+	for (;;) {
+		front->converse(c);
+		if (c->account == NULL)
+			return;
+		log_note("login: user=<" SPAN_FMT ">, rip=%s, lip=%s%s, service=%s", SPAN_ARG(c->account->user),
+		         c->remote_text, c->local_text, c->is_tls ? ", TLS" : "", front->protocol);
+		if (hand_over(c, &why) == DONE)
+			return;
+		log_warning("no %s session for <" SPAN_FMT ">: %s", front->protocol, SPAN_ARG(c->account->user),
+		            why.text);
+		c->account = NULL;
+		if (c->chat.failed || c->stream.methods == NULL)
+			return;
+		front->not_taken(c, span_of(why.text));
+	}
+}
+
+static void begin(struct client *c)
+{
+	const struct login *login = c->login;
+
+	if (login->conf->login_tls_wrappermode && (login->tls == NULL || !client_start_tls(c)))
+		return;
+	login->front->greet(c);
+	log_in(c);
+}
+
+static void admit(struct client *c)
+{
+	struct login *login = c->login;
+	struct span key = counts_network(c->arena, &c->remote);
+	long long limit = c->is_loopback ? 0 : login->conf->login_client_connection_limit;
+
+	if (!counts_enter(login->per_client, key, limit)) {
+		log_warning("Connection concurrency limit exceeded: %lld from %s for service %s", limit, c->remote_text,
+		            login->run->name);
+		if (!login->conf->login_tls_wrappermode)
+			login->front->refuse(c, "Too many connections from your address");
+		return;
+	}
+	begin(c);
+	counts_leave(login->per_client, key);
+}
+
+void client_serve(struct login *login, int fd)
+{
+	struct arena *arena = task_arena();
+	struct client *c = ARENA_NEW(arena, struct client);
+
+	*c = (struct client){
+		.login = login,
+		.arena = arena,
+		.per_command = arena_new(arena),
+		.login_until_us = clock_in_s(login->conf->login_timeout),
+	};
+	find_addresses(c, fd);
+	stream_plain(&c->stream, fd);
+	chat_init(&c->chat, &c->stream, login->conf->login_line_length_limit);
+	admit(c);
+	chat_free(&c->chat);
+	stream_close(&c->stream);
+}
