@@ -12,3 +12,24 @@ lib_mime_libmime_a_SOURCES = \
 	lib/mime/section.c lib/mime/section.h \
 	lib/mime/structure.c lib/mime/structure.h \
 	lib/mime/transfer.c lib/mime/transfer.h
+
+check_PROGRAMS += lib/mime/mime_test
+lib_mime_mime_test_SOURCES = lib/mime/mime_test.c
+lib_mime_mime_test_LDADD = $(LIBS_MIME) $(TEST_LIBS)
+
+FUZZ_TARGETS += lib/mime/fuzz_mime lib/mime/fuzz_header lib/mime/fuzz_address_list
+lib_mime_fuzz_mime_SOURCES = lib/mime/fuzz_mime.c
+lib_mime_fuzz_mime_LDADD = $(LIBS_MIME)
+lib_mime_fuzz_header_SOURCES = lib/mime/fuzz_header.c
+lib_mime_fuzz_header_LDADD = $(LIBS_MIME)
+lib_mime_fuzz_address_list_SOURCES = lib/mime/fuzz_address_list.c
+lib_mime_fuzz_address_list_LDADD = $(LIBS_MIME)
+if FUZZERS
+lib_mime_fuzz_mime_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+lib_mime_fuzz_header_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+lib_mime_fuzz_address_list_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+lib_mime_fuzz_mime_SOURCES += tests/fuzz_main.c
+lib_mime_fuzz_header_SOURCES += tests/fuzz_main.c
+lib_mime_fuzz_address_list_SOURCES += tests/fuzz_main.c
+endif
