@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/* report.c - one line for each recipient, in the form Postfix log tools read */
+#include <stdio.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "local/local.h"
+
+static const char *const words[] = {
+	[DELIVER_SENT] = "sent", [DELIVER_DEFERRED] = "deferred", [DELIVER_BOUNCED] = "bounced",
+	[DELIVER_EXPANDED] = "sent",
+};
+
+/* Seconds between two moments, two significant digits below ten. */
+static const char *seconds(struct arena *arena, uint64_t from_us, uint64_t to_us)
+{
+	double s = to_us > from_us ? (double)(to_us - from_us) / (double)CLOCK_SECOND_US : 0;
+
+	if (s < 0.005)
+		return "0";
+	return arena_printf(arena, s < 9.95 ? "%.2g" : "%.0f", s);
+}
+
+void local_log(const struct delivery *d, const char *relay)
+{
+	const struct deliver_request *m = d->message;
+	const struct envelope_recipient *r = d->recipient;
+	uint64_t now = clock_wall_us();
+	struct span original = r->original.len > 0 && !span_equal(r->original, r->address) ?
+	                               arena_printf_span(d->arena, ", orig_to=<" SPAN_FMT ">",
+	                                                 SPAN_ARG(r->original)) :
+	                               (struct span){ NULL, 0 };
+	bool is_good = d->result.status == DELIVER_SENT || d->result.status == DELIVER_EXPANDED;
+	struct span text = is_good ? span_of(d->how) : d->result.reason;
+
+	log_as(relay, LOG_LEVEL_NOTE,
+	       SPAN_FMT ": to=<" SPAN_FMT ">" SPAN_FMT ", relay=%s, delay=%s, delays=%s/%s/0/%s, dsn=" SPAN_FMT
+	       ", status=%s (" SPAN_FMT ")",
+	       SPAN_ARG(m->queue_id), SPAN_ARG(r->address), SPAN_ARG(original), relay,
+	       seconds(d->arena, m->arrival_us, now), seconds(d->arena, m->arrival_us, m->active_us),
+	       seconds(d->arena, m->active_us, d->started_us), seconds(d->arena, d->started_us, now),
+	       SPAN_ARG(d->result.dsn), words[d->result.status], SPAN_ARG(text));
+}
