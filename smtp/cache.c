@@ -17,7 +17,8 @@ struct idle {
 
 static struct list idle = { &idle, &idle };
 static size_t count;
-static bool has_watcher, is_closed;
+static struct task *watcher;
+static bool is_closed;
 
 /* take_out - the session; its entry lives in the session's arena. */
 static struct session *take_out(struct idle *entry)
@@ -64,7 +65,7 @@ static void watch(void *unused)
 		else if (task_sleep_until(first->until_us) < 0)
 			break;
 	}
-	has_watcher = false;
+	watcher = NULL;
 }
 
 static bool may_keep(const struct client *client, const struct session *s)
@@ -81,18 +82,18 @@ void cache_keep(const struct client *client, struct span destination, struct ses
 {
 	struct idle *entry;
 
-	if (!may_keep(client, s) ||
-	    (!has_watcher && task_spawn(watch, NULL, "idle sessions") == NULL)) {
+	if (!may_keep(client, s)) {
 		session_close(s);
 		return;
 	}
-	has_watcher = true;
 	entry = ARENA_NEW(s->arena, struct idle);
 	entry->session = s;
 	entry->destination = arena_dup(s->arena, destination);
 	entry->until_us = clock_in_s(client->conf->smtp_connection_cache_time_limit);
 	list_push_back(&idle, &entry->link);
 	count++;
+	if (watcher == NULL)	/* without one they go at their next use, or at the end */
+		watcher = task_spawn(watch, NULL, "idle sessions");
 }
 
 void cache_close_all(void)
@@ -104,4 +105,6 @@ void cache_close_all(void)
 		s->is_broken = true;	/* must not wait for anything now */
 		session_close(s);
 	}
+	if (watcher != NULL)
+		task_cancel(watcher);
 }

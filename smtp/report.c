@@ -3,6 +3,8 @@
 #include "lib/base/log.h"
 #include "smtp/smtp.h"
 
+enum { RESOLUTION_US = 10000 };	/* delay_logging_resolution_limit = 2 digits behind the point */
+
 static const char *const statuses[] = {
 	[DELIVER_SENT] = "sent",
 	[DELIVER_DEFERRED] = "deferred",
@@ -11,7 +13,7 @@ static const char *const statuses[] = {
 
 char *report_delay(struct arena *arena, uint64_t us)
 {
-	uint64_t unit = 1, rounded;
+	uint64_t unit = RESOLUTION_US, rounded;
 	char *text;
 	size_t length;
 

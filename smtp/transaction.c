@@ -193,8 +193,10 @@ static void rcpt_answered(struct run *t, struct recipient *r, const struct reply
 		return;
 	}
 	outcome = session_said(t->s, reply, "RCPT TO command", &why);
-	if (reply->code == 552)	/* RFC 5321 4.5.3.1.10: too many recipients, at many servers */
+	if (reply->code == 552) {	/* RFC 5321 4.5.3.1.10: at many servers, too many recipients */
 		outcome = DEFER;
+		why.dsn[0] = '4';
+	}
 	settle(t, r, outcome, &why);
 }
 
