@@ -1,1 +1,12 @@
 # SPDX-License-Identifier: ISC
+pkglibexec_PROGRAMS += qmgr/qmgr
+qmgr_qmgr_SOURCES = \
+	qmgr/admin.c qmgr/agents.c qmgr/bounce.c qmgr/bounce_text.c qmgr/heap.c qmgr/intake.c qmgr/journal.c \
+	qmgr/main.c qmgr/messages.c qmgr/qmgr.h qmgr/recipients.c qmgr/route.c qmgr/schedule.c qmgr/schedule.h \
+	qmgr/submit.c
+qmgr_qmgr_LDADD = lib/queue/libqueue.a $(LIBS_SERVICE)
+EXTRA_DIST += qmgr/QUEUE-INVARIANTS.md
+
+check_PROGRAMS += qmgr/schedule_test
+qmgr_schedule_test_SOURCES = qmgr/schedule_test.c qmgr/schedule.c
+qmgr_schedule_test_LDADD = $(LIBS_BASE) $(TEST_LIBS)

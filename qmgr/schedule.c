@@ -422,7 +422,7 @@ void schedule_sweep(struct schedule *s, uint64_t now_us)
 	each_destination(s, sweep_one, now_us);
 }
 
-/* remove_from - the jobs of message that wait in q. */
+/* remove_from - the jobs of message that wait in q; gives how many recipients they had. */
 static size_t remove_from(struct schedule *s, struct sender *q, const void *message)
 {
 	size_t removed = 0;
@@ -436,8 +436,8 @@ static size_t remove_from(struct schedule *s, struct sender *q, const void *mess
 			continue;
 		is_last = q->jobs.next->next == &q->jobs;	/* detach then frees q */
 		detach(s, job);
+		removed += job->count;
 		job_free(job);
-		removed++;
 	}
 	return removed;
 }

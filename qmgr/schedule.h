@@ -85,7 +85,7 @@ void schedule_end(struct schedule *s, struct job *job, enum job_end end, const c
 void schedule_give_up(struct schedule *s, struct transport *t, const char *reason);
 /* schedule_flush - forget that destinations were dead. */
 void schedule_flush(struct schedule *s);
-/* schedule_remove - take the waiting jobs of one message out; gives how many. */
+/* schedule_remove - take the waiting jobs of one message out; gives how many recipients they had. */
 size_t schedule_remove(struct schedule *s, const void *message);
 /* schedule_wake_us - when a destination held up by its rate delay may go on; CLOCK_NEVER: none is. */
 uint64_t schedule_wake_us(const struct schedule *s);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/fs.h"
+#include "lib/base/log.h"
 #include "lib/queue/reader.h"
 
 static int open_folder(const char *parent, const char *name, bool make)
@@ -141,7 +142,7 @@ static int load_record(const struct mail *m, int segment_fd, size_t inline_max, 
 	if (!queued_decode(arena, span_make(bytes, length), &out->queued))
 		return bad();
 	/* A malformed note is a lost one: at worst a second delivery. */
-	(void)notes_apply(&out->queued, span_make(m->notes, m->notes_len));
+	(void)!notes_apply(&out->queued, span_make(m->notes, m->notes_len));
 	out->queued.flags = m->flags;
 	out->content_offset = m->offset + sizeof(head) + length;
 	out->content_length = m->length - sizeof(head) - length;
