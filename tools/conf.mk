@@ -1,1 +1,9 @@
 # SPDX-License-Identifier: ISC
+map_tool_parts = tools/map_tool.c tools/map_tool.h
+sbin_PROGRAMS += tools/postmap tools/postalias tools/newaliases
+tools_postmap_SOURCES = tools/postmap.c $(map_tool_parts)
+tools_postmap_LDADD = $(LIBS_TABLE)
+tools_postalias_SOURCES = tools/postalias.c tools/aliases_text.c tools/aliases_text.h $(map_tool_parts)
+tools_postalias_LDADD = $(LIBS_TABLE)
+tools_newaliases_SOURCES = tools/newaliases.c tools/aliases_text.c tools/aliases_text.h $(map_tool_parts)
+tools_newaliases_LDADD = $(LIBS_TABLE)
