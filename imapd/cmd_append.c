@@ -133,13 +133,8 @@ static void finish(struct imap *s, struct append *a)
 	a->batch = NULL;
 	if (a->result != MAIL_OK)
 		return;
-	if (a->is_own) {
+	if (a->is_own)
 		mailbox_close(a->box);
-		a->box = NULL;
-	} else {
-		imap_writef(s, "* %u EXISTS\r\n* %u RECENT\r\n", mailbox_count(s->box),
-		            mailbox_recent(s->box));
-	}
 	imap_update(s, true);
 	buf_add(&s->out, s->tag);
 	imap_writef(s, " OK [APPENDUID %u ", uidvalidity);

@@ -220,9 +220,10 @@ static void write_folder(struct imap *s, const struct list_request *r, const str
 	bool is_lsub = span_equal(span_of(r->reply), span_lit("LSUB")), first = true;
 
 	imap_writef(s, "* %s (", r->reply);
+	/* In LSUB the word says: not subscribed itself, only something below. */
 	if (is_lsub && (f->attributes & FOLDER_SUBSCRIBED) == 0)
 		attribute(s, &first, "\\Noselect");
-	else if ((f->attributes & FOLDER_EXISTS) == 0)
+	else if (!is_lsub && (f->attributes & FOLDER_EXISTS) == 0)
 		attribute(s, &first, r->is_extended ? "\\NonExistent" : "\\Noselect");
 	if ((f->attributes & FOLDER_SUBSCRIBED) != 0 &&
 	    (r->options & (SELECT_SUBSCRIBED | RETURN_SUBSCRIBED)) != 0)

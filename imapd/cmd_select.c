@@ -34,6 +34,7 @@ static void describe(struct imap *s)
 	for (unsigned n = 0; n < MAIL_KEYWORDS_MAX; n++)
 		keywords += mailbox_keyword(s->box, n).len != 0;
 	s->keywords_told = keywords;
+	s->exists_told = mailbox_count(s->box);
 }
 
 static void open_box(struct imap *s, struct imap_parse *p, unsigned flags)

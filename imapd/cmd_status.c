@@ -27,7 +27,7 @@ static bool take_item(struct imap_parse *p, unsigned *item)
 
 bool imap_parse_status_items(struct imap_parse *p, unsigned items[STATUS_ITEMS], size_t *count)
 {
-	unsigned item, seen = 0;
+	unsigned item = 0, seen = 0;
 
 	*count = 0;
 	if (!imap_take_byte(p, '('))

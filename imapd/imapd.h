@@ -39,6 +39,7 @@ struct imap {
 	struct arena      *scratch;	/* of one message */
 	struct span        tag;
 	unsigned           bad_commands;	/* in a row */
+	uint32_t           exists_told;	/* how many messages the client knows of */
 	unsigned           keywords_told;	/* number of keywords in the last FLAGS reply */
 	bool               ended;	/* hang up after this command */
 	bool               ended_by_client;	/* writing failed: say nothing more */

@@ -19,3 +19,23 @@ pkglibexec_PROGRAMS += imapd/imapd
 imapd_imapd_SOURCES = imapd/main.c imapd/zygote.c imapd/zygote.h
 imapd_imapd_LDADD = $(LIBS_IMAP) $(LIBS_SERVICE)
 dist_man_MANS += man/imapd.8
+
+check_PROGRAMS += imapd/parse_test imapd/session_test
+imapd_parse_test_SOURCES = imapd/parse_test.c
+imapd_parse_test_LDADD = $(LIBS_IMAP) $(TEST_LIBS)
+imapd_session_test_SOURCES = imapd/session_test.c
+imapd_session_test_CPPFLAGS = $(AM_CPPFLAGS) -DTALK_DIR=\"$(abs_top_srcdir)/tests/imapd\"
+imapd_session_test_LDADD = $(LIBS_IMAP) $(TEST_LIBS)
+
+FUZZ_TARGETS += imapd/fuzz_imap_command imapd/fuzz_sequence_set
+imapd_fuzz_imap_command_SOURCES = imapd/fuzz_imap_command.c
+imapd_fuzz_imap_command_LDADD = $(LIBS_IMAP)
+imapd_fuzz_sequence_set_SOURCES = imapd/fuzz_sequence_set.c
+imapd_fuzz_sequence_set_LDADD = $(LIBS_IMAP)
+if FUZZERS
+imapd_fuzz_imap_command_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+imapd_fuzz_sequence_set_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+imapd_fuzz_imap_command_SOURCES += tests/fuzz_main.c
+imapd_fuzz_sequence_set_SOURCES += tests/fuzz_main.c
+endif

@@ -25,9 +25,13 @@ void imap_update(struct imap *s, bool may_expunge)
 		imap_writef(s, "* %u EXPUNGE\r\n", changes.expunged[i]);
 		imap_room(s);
 	}
-	if (changes.count != changes.old_count)
-		imap_writef(s, "* %u EXISTS\r\n* %u RECENT\r\n", changes.count,
+	/* Own appends and copies grow the view before a sync sees them. */
+	s->exists_told -= (uint32_t)changes.expunged_count;
+	if (mailbox_count(s->box) != s->exists_told) {
+		s->exists_told = mailbox_count(s->box);
+		imap_writef(s, "* %u EXISTS\r\n* %u RECENT\r\n", s->exists_told,
 		            mailbox_recent(s->box));
+	}
 	/* New keywords are announced before the first FETCH that shows one. */
 	if (keyword_count(s) != s->keywords_told) {
 		s->keywords_told = keyword_count(s);
