@@ -41,3 +41,13 @@ check_PROGRAMS += smtpd/dialogue_test
 smtpd_dialogue_test_SOURCES = smtpd/dialogue_test.c smtpd/fake_backend.c smtpd/fake_backend.h
 smtpd_dialogue_test_CPPFLAGS = $(AM_CPPFLAGS) -DTALK_DIR=\"$(abs_top_srcdir)/tests/smtpd\"
 smtpd_dialogue_test_LDADD = smtpd/libsmtpd.a $(LIBS_SMTPD) $(TEST_LIBS)
+dist_man_MANS += man/smtpd.8
+
+FUZZ_TARGETS += smtpd/fuzz_smtp_command
+smtpd_fuzz_smtp_command_SOURCES = smtpd/fuzz_smtp_command.c smtpd/fake_backend.c smtpd/fake_backend.h
+smtpd_fuzz_smtp_command_LDADD = smtpd/libsmtpd.a $(LIBS_SMTPD)
+if FUZZERS
+smtpd_fuzz_smtp_command_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+smtpd_fuzz_smtp_command_SOURCES += tests/fuzz_main.c
+endif

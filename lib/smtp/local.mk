@@ -7,3 +7,20 @@ lib_smtp_libsmtp_a_SOURCES = \
 	lib/smtp/reply.c lib/smtp/reply.h \
 	lib/smtp/submit.c lib/smtp/submit.h \
 	lib/smtp/xtext.c lib/smtp/xtext.h
+
+check_PROGRAMS += lib/smtp/smtp_test
+lib_smtp_smtp_test_SOURCES = lib/smtp/smtp_test.c
+lib_smtp_smtp_test_LDADD = $(LIBS_SMTP) $(TEST_LIBS)
+
+FUZZ_TARGETS += lib/smtp/fuzz_smtp_address lib/smtp/fuzz_smtp_data
+lib_smtp_fuzz_smtp_address_SOURCES = lib/smtp/fuzz_smtp_address.c
+lib_smtp_fuzz_smtp_address_LDADD = $(LIBS_SMTP)
+lib_smtp_fuzz_smtp_data_SOURCES = lib/smtp/fuzz_smtp_data.c
+lib_smtp_fuzz_smtp_data_LDADD = $(LIBS_SMTP)
+if FUZZERS
+lib_smtp_fuzz_smtp_address_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+lib_smtp_fuzz_smtp_data_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+lib_smtp_fuzz_smtp_address_SOURCES += tests/fuzz_main.c
+lib_smtp_fuzz_smtp_data_SOURCES += tests/fuzz_main.c
+endif
