@@ -18,3 +18,13 @@ lib_mailbox_libmailbox_a_SOURCES = \
 	lib/mailbox/uidlist.c lib/mailbox/uidlist.h \
 	lib/mailbox/uidlist_text.c \
 	lib/mailbox/uidvalidity.c
+
+check_PROGRAMS += lib/mailbox/maildir_test lib/mailbox/mailbox_test lib/mailbox/mutf7_test lib/mailbox/uidlist_test
+lib_mailbox_maildir_test_SOURCES = lib/mailbox/maildir_test.c lib/mailbox/test_store.h
+lib_mailbox_maildir_test_LDADD = $(LIBS_MAILBOX) $(TEST_LIBS)
+lib_mailbox_mailbox_test_SOURCES = lib/mailbox/mailbox_test.c lib/mailbox/test_store.h
+lib_mailbox_mailbox_test_LDADD = $(LIBS_MAILBOX) $(TEST_LIBS)
+lib_mailbox_mutf7_test_SOURCES = lib/mailbox/mutf7_test.c lib/mailbox/test_store.h
+lib_mailbox_mutf7_test_LDADD = $(LIBS_MAILBOX) $(TEST_LIBS)
+lib_mailbox_uidlist_test_SOURCES = lib/mailbox/uidlist_test.c lib/mailbox/test_store.h
+lib_mailbox_uidlist_test_LDADD = $(LIBS_MAILBOX) $(TEST_LIBS)

@@ -284,10 +284,10 @@ void mailbox_append_discard(struct mailbox_append *a)
 {
 	if (a->fd < 0)
 		return;
+	(void)unlinkat(a->m->md.tmp, under_way(a)->draft, 0);
 	close(a->fd);
 	a->fd = -1;
 	buf_clear(&a->output);
-	(void)unlinkat(a->m->md.tmp, under_way(a)->draft, 0);
 	a->arrivals.count--;
 }
 

@@ -320,6 +320,8 @@ static void go_on_unstored(struct scan *s, size_t named)
 		s->fresh_count = named;
 		return;
 	}
+	if (s->fresh_count == named)
+		return;
 	sorting = s;
 	qsort(s->fresh + named, s->fresh_count - named, sizeof(*s->fresh), by_arrival);
 	for (size_t i = named; i < s->fresh_count; i++)
@@ -367,8 +369,10 @@ static void add_fresh_records(struct scan *s)
 {
 	struct mailbox *m = s->m;
 
+	if (s->fresh_count == 0)
+		return;
 	qsort(s->fresh, s->fresh_count, sizeof(*s->fresh), by_uid);
-	if (s->fresh_count > 0 && s->modseq == 0)
+	if (s->modseq == 0)
 		s->modseq = next_modseq(m);
 	for (size_t i = 0; i < s->fresh_count; i++) {
 		const struct fresh *f = &s->fresh[i];

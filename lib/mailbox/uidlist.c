@@ -171,18 +171,18 @@ static bool read_header(int fd, char text[HEADER_MAX], struct uidlist_header *he
 	       version == 3;
 }
 
-/* The highest UID among the whole lines in the last window bytes before size.  false: none found there. */
-static bool last_uid(int fd, uint64_t size, size_t window, uint32_t *uid, uint64_t *whole_size)
+/* The highest UID among the whole lines in the last window bytes before size.  1 found, 0 none there, -1 errno. */
+static int last_uid(int fd, uint64_t size, size_t window, uint32_t *uid, uint64_t *whole_size)
 {
 	size_t n = size < window ? (size_t)size : window;
 	char *text = malloc(n + 1);
 	struct span rest = { text, n }, line;
-	bool found = false, at_line = n == size;
+	bool at_line = n == size;
 	size_t end;
 
 	if (text == NULL || fs_pread_all(fd, text, n, (off_t)(size - n)) < 0) {
 		free(text);
-		return false;
+		return -1;
 	}
 	*whole_size = size;
 	end = span_rfind(rest, '\n');
@@ -192,14 +192,12 @@ static bool last_uid(int fd, uint64_t size, size_t window, uint32_t *uid, uint64
 	while (span_cut(&rest, '\n', &line)) {
 		struct uidlist_record r;
 
-		if (at_line && uidlist_parse_record(line, 3, &r) && r.uid > *uid) {
+		if (at_line && uidlist_parse_record(line, 3, &r) && r.uid > *uid)
 			*uid = r.uid;
-			found = true;
-		}
 		at_line = true;
 	}
 	free(text);
-	return found;
+	return *uid != 0;
 }
 
 /* Next UID and where the last whole line ends. */
@@ -208,13 +206,17 @@ static bool find_end(int fd, struct uidlist_header *header, uint64_t *end)
 	struct stat st;
 	uint32_t uid = 0;
 	uint64_t size;
+	int found;
 
 	if (fstat(fd, &st) < 0)
 		return false;
 	size = (uint64_t)st.st_size;
+	found = last_uid(fd, size, TAIL, &uid, end);
 	/* A damaged end: look at all of it rather than give a UID twice. */
-	if (!last_uid(fd, size, TAIL, &uid, end) && size > TAIL)
-		(void)last_uid(fd, size, (size_t)size, &uid, end);
+	if (found == 0 && size > TAIL)
+		found = last_uid(fd, size, (size_t)size, &uid, end);
+	if (found < 0)
+		return false;
 	if (header->next_uid <= uid)
 		header->next_uid = uid + 1;
 	return true;
