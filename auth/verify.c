@@ -18,7 +18,7 @@
 
 /* For unknown users as long as no known one has a hash. */
 static const struct span any_hash =
-	SPAN("{SHA512-CRYPT}$6$PosternUnknownU$wDjKsTs6iDaQQwGVQ0Ux5c5LbTPfEUWPyHMTlDZCRUjzGjA8xqkfqI1JvTDrhnRdCHTsqkVlOuT1/Vnb8/4Zd0");
+	SPAN("{SHA512-CRYPT}$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1");
 
 /* A small file on a local disk, and only when it has changed: read on the loop, which may stand for that long. */
 void auth_reload(struct auth *a)
@@ -148,6 +148,7 @@ static void decide(struct auth *a, struct arena *arena, const struct auth_facts 
 {
 	const struct passwd_entry *entry = find_user(a, arena, user);
 	bool is_known = entry != NULL, is_free = is_known && entry->needs_no_password;
+	bool has_password = is_known && !span_is_empty(entry->password);
 	bool has_mail = false;
 	const char *closed = is_known ? closed_reason(facts, entry) : NULL, *unusable;
 	enum scheme_result result;
@@ -160,6 +161,8 @@ static void decide(struct auth *a, struct arena *arena, const struct auth_facts 
 	result = compare(a, entry, password, &unusable);
 	if (!is_known)
 		fail(v, AUTH_FAILED, "unknown user");
+	else if (!is_free && !has_password)	/* what was compared is another's */
+		fail(v, AUTH_FAILED, "the user has no password");
 	else if (!is_free && result == SCHEME_UNUSABLE)
 		fail(v, AUTH_FAILED, unusable);
 	else if (!is_free && result == SCHEME_MISMATCH)

@@ -13,3 +13,17 @@ LOGIN_SOURCES = \
 login_login_SOURCES = login/main.c $(LOGIN_SOURCES)
 login_login_LDADD = $(LIBS_TLS)
 
+check_PROGRAMS += login/imap_command_test
+login_imap_command_test_SOURCES = login/imap_command_test.c login/imap_command.c
+login_imap_command_test_LDADD = $(LIBS_BASE) $(TEST_LIBS)
+
+FUZZ_TARGETS += login/fuzz_imap_prelogin
+login_fuzz_imap_prelogin_SOURCES = login/fuzz_imap_prelogin.c login/imap_command.c
+login_fuzz_imap_prelogin_LDADD = $(LIBS_BASE)
+if FUZZERS
+login_fuzz_imap_prelogin_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+login_fuzz_imap_prelogin_SOURCES += tests/fuzz_main.c
+endif
+
+dist_man_MANS += man/login.8
