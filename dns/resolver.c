@@ -16,6 +16,7 @@
 #include "lib/task/task.h"
 
 enum { NAME_MAX_TEXT = 1010, ANSWERS_MAX_BYTES = 64 * 1024, CLASS_IN = 1, RCODE_SERVFAIL = 2 };
+enum { TTL_MAX_S = 86400, TTL_NEGATIVE_MAX_S = 900 };
 
 struct resolver {
 	struct ub_ctx *ctx;
@@ -141,13 +142,23 @@ static struct span without_dot(struct span name)
 	return span_ends(name, span_lit(".")) ? span_first(name, name.len - 1) : name;
 }
 
+/* bounded_ttl - a "no" is believed for a quarter of an hour at most, whatever its SOA record says. */
+static uint64_t bounded_ttl(const struct ub_result *result)
+{
+	int most = result->havedata ? TTL_MAX_S : TTL_NEGATIVE_MAX_S;
+
+	if (result->ttl <= 0)
+		return 0;
+	return (uint64_t)(result->ttl < most ? result->ttl : most);
+}
+
 /* classify - what the answer means; the texts are what mail logs have always said. */
 static void classify(struct query *q, const struct ub_result *result)
 {
 	struct dns_reply *reply = &q->reply;
 
 	reply->rcode = (uint64_t)result->rcode;
-	reply->ttl_s = result->ttl > 0 ? (uint64_t)result->ttl : 0;
+	reply->ttl_s = bounded_ttl(result);
 	reply->is_secure = result->secure != 0;
 	reply->is_bogus = result->bogus != 0;
 	if (result->bogus) {

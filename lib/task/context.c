@@ -56,8 +56,9 @@ void context_make(struct context *c, const char *stack_low, size_t stack_size, v
 	entered_entry = entry;
 }
 
-/* begin - in a function of its own, so that the large ucontext_t is not part of every switch. */
-static __attribute__((noinline, noreturn)) void begin(struct context *to)
+/* begin - in a function of its own, so that the large ucontext_t is not part of every switch.  It never returns, so
+ * AddressSanitizer must not mark its frame: nobody would take the marks off. */
+static __attribute__((noinline, noreturn, no_sanitize_address)) void begin(struct context *to)
 {
 	ucontext_t fresh;
 
@@ -71,7 +72,7 @@ static __attribute__((noinline, noreturn)) void begin(struct context *to)
 	abort();
 }
 
-void context_switch(struct context *from, struct context *to)
+__attribute__((no_sanitize_address)) void context_switch(struct context *from, struct context *to)
 {
 	announce_switch(from, to);
 	left = from;
