@@ -24,7 +24,8 @@ static void on_beat(struct ipc_request *r)
 	const struct service_run  *run = r->user;
 	struct control_alive       alive = { beat->number, run->connections };
 
-	(void)ipc_channel_notify(control, &control_alive_type, &alive);
+	if (ipc_channel_notify(control, &control_alive_type, &alive) < 0)
+		log_debug("master does not read its control channel");
 	sandbox_report();
 }
 
@@ -75,8 +76,8 @@ void service_control_ready(struct service_run *run)
 {
 	struct control_ready ready = { run->connections };
 
-	if (control != NULL)
-		(void)ipc_channel_notify(control, &control_ready_type, &ready);
+	if (control == NULL || ipc_channel_notify(control, &control_ready_type, &ready) < 0)
+		log_warning("cannot tell master that this program is ready");
 }
 
 /* ---- programs without a loop ---- */

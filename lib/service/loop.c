@@ -183,12 +183,12 @@ void service_finish(struct service_run *run, uint64_t deadline_us)
 	loop.is_finishing = true;
 	loop.deadline_us = deadline_us;
 	run->draining = true;
+	if (run->service->drain != NULL)
+		run->service->drain(run);
 	/* Other workers have the same sockets: only our copies go. */
 	for (size_t i = 0; i < run->listener_count; i++)
 		task_close(run->listeners[i]);
 	ipc_serve_drain();
-	if (run->service->drain != NULL)
-		run->service->drain(run);
 	task_wake_all(&loop.room);
 	if (task_spawn(finish, run, "finish") == NULL)
 		task_stop();
