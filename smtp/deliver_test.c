@@ -349,6 +349,19 @@ static void lmtp_answers_each_recipient(void **state)
 	});
 }
 
+static void filter_is_told_of_the_client(void **state)
+{
+	(void)state;
+	conf.smtp_send_xforward_command = true;
+	play(&(struct script){
+		.sessions = { HELLO "S:250-hi\nS:250 XFORWARD NAME ADDR PROTO SOURCE\n"
+		              "C:XFORWARD NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE]\nS:250 ok\n"
+		              "C:XFORWARD PROTO=[UNAVAILABLE] SOURCE=LOCAL\nS:501 what\nC:MAIL\nS:250 ok\nC:RCPT\n"
+		              "S:250 ok\nC:DATA\nS:354 go\n" BODY "S:250 ok\nC:QUIT\n" },
+		.recipients = { "a@b.test" }, .expect = "1 sent 2.0.0." });
+	conf.smtp_send_xforward_command = false;
+}
+
 static void password_is_sent(void **state)
 {
 	(void)state;
@@ -546,6 +559,7 @@ int main(void)
 		cmocka_unit_test(too_large_for_the_server),
 		cmocka_unit_test(utf8_must_be_offered),
 		cmocka_unit_test(lmtp_answers_each_recipient),
+		cmocka_unit_test(filter_is_told_of_the_client),
 		cmocka_unit_test(password_is_sent),
 		cmocka_unit_test(routes),
 		cmocka_unit_test(loop_is_seen),

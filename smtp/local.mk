@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 SMTP_CLIENT = \
 	smtp/cache.c smtp/content.c smtp/deliver.c smtp/policy.c smtp/report.c smtp/route.c smtp/sasl.c \
-	smtp/session.c smtp/smtp.h smtp/transaction.c
+	smtp/session.c smtp/smtp.h smtp/transaction.c smtp/xforward.c
 
 pkglibexec_PROGRAMS += smtp/smtp
 smtp_smtp_SOURCES = smtp/main.c smtp/ask.c $(SMTP_CLIENT)

@@ -2,7 +2,10 @@
 /* policy.c - how much TLS a destination must have (smtp_tls_security_level, smtp_tls_policy_maps) */
 #include <string.h>
 
+#include "lib/net/rdata.h"
 #include "smtp/smtp.h"
+
+enum { TLSA_MAX = 16 };
 
 static enum outcome standard_level(const struct conf *conf, enum tls_level *level, struct why *why)
 {
@@ -76,33 +79,77 @@ static enum outcome look_up(struct delivery *d, const struct nexthop *nexthop,
 	}
 }
 
-enum outcome policy_choose(struct delivery *d, const struct nexthop *nexthop, const char *host_name,
+/* read_tlsa - the usable records of an answer (RFC 7672 3.1: usages 2 and 3 only). */
+static void read_tlsa(struct arena *arena, struct span answers, struct tls_client_policy *policy)
+{
+	struct tls_tlsa *list = ARENA_NEW_ARRAY(arena, struct tls_tlsa, TLSA_MAX);
+	struct span rdata, data;
+	unsigned usage, selector, matching;
+
+	while (policy->tlsa_count < TLSA_MAX && rdata_next(&answers, &rdata)) {
+		if (!rdata_tlsa(rdata, &usage, &selector, &matching, &data) || (usage != 2 && usage != 3))
+			continue;
+		list[policy->tlsa_count++] = (struct tls_tlsa){ (unsigned char)usage, (unsigned char)selector,
+			                                        (unsigned char)matching, data };
+	}
+	policy->tlsa = list;
+}
+
+/* apply_dane - RFC 7672 2.2: without a signed way to the host, or without TLSA records, as "may"; with records that
+ * cannot be used, as "encrypt". */
+static enum outcome apply_dane(struct delivery *d, const struct nexthop *nexthop, const struct host *host,
+                               struct tls_client_policy *policy, struct why *why)
+{
+	struct dns_reply reply;
+	struct span name = arena_printf_span(d->arena, "_%u._tcp.%s", nexthop->port, host->name);
+
+	policy->level = TLS_MAY;
+	if (!host->is_secure)
+		return DONE;
+	(void)ask_dns(d, name, RR_TLSA, &reply);
+	if (reply.status == DNS_FAILED)
+		return why_set(why, DEFER, "4.7.5", "TLSA lookup error for %s:%u", host->name, nexthop->port);
+	if (reply.status != DNS_FOUND || !reply.is_secure)
+		return DONE;
+	read_tlsa(d->arena, reply.answers, policy);
+	policy->level = policy->tlsa_count > 0 ? TLS_DANE : TLS_ENCRYPT;
+	policy->server_name = host->name;
+	return DONE;
+}
+
+/* apply_names - what the certificate must say for verify and secure. */
+static void apply_names(struct delivery *d, const struct nexthop *nexthop, const struct host *host,
+                        struct span match, struct tls_client_policy *policy)
+{
+	if (match.len == 0)
+		match = policy->level == TLS_VERIFY ? span_lit("hostname")
+		                                    : span_of(d->client->conf->smtp_tls_secure_cert_match);
+	policy->match = match_list(d->arena, match, nexthop->domain, host->name);
+	if (policy->server_name == NULL)
+		policy->server_name = policy->match[0];
+}
+
+enum outcome policy_choose(struct delivery *d, const struct nexthop *nexthop, const struct host *host,
                            struct tls_choice *out, struct why *why)
 {
 	const struct client *client = d->client;
+	struct tls_client_policy *policy = &out->policy;
 	struct span match = { NULL, 0 };
 
 	memset(out, 0, sizeof(*out));
 	if (nexthop->is_unix)
 		return DONE;
-	if (standard_level(client->conf, &out->policy.level, why) != DONE ||
-	    look_up(d, nexthop, &out->policy, &match, why) != DONE)
+	if (standard_level(client->conf, &policy->level, why) != DONE ||
+	    look_up(d, nexthop, policy, &match, why) != DONE)
 		return DEFER;
-	if (out->policy.level == TLS_DANE)
-		out->policy.level = TLS_MAY;	/* what RFC 7672 2.2 asks where no TLSA records are used */
-	if (out->policy.level == TLS_NONE)
+	if (policy->level == TLS_DANE && apply_dane(d, nexthop, host, policy, why) != DONE)
+		return DEFER;
+	if (policy->level == TLS_NONE)
 		return DONE;
-	out->context = out->policy.level == TLS_MAY ? client->tls_any : client->tls_mandatory;
-	if (out->context == NULL && out->policy.level > TLS_MAY)
+	out->context = policy->level == TLS_MAY ? client->tls_any : client->tls_mandatory;
+	if (out->context == NULL && policy->level > TLS_MAY)
 		return why_set(why, DEFER, "4.7.5", "TLS is required, but our TLS engine is unavailable");
-	if (out->policy.level == TLS_VERIFY || out->policy.level == TLS_SECURE) {
-		if (match.len == 0)
-			match = out->policy.level == TLS_VERIFY
-			                ? span_lit("hostname")
-			                : span_of(client->conf->smtp_tls_secure_cert_match);
-		out->policy.match = match_list(d->arena, match, nexthop->domain, host_name);
-		if (out->policy.server_name == NULL)
-			out->policy.server_name = out->policy.match[0];
-	}
+	if (policy->level == TLS_VERIFY || policy->level == TLS_SECURE)
+		apply_names(d, nexthop, host, match, policy);
 	return DONE;
 }

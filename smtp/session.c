@@ -112,7 +112,7 @@ static void note_offer(struct session *s, struct span line)
 		{ SPAN("PIPELINING"), HAS_PIPELINING }, { SPAN("SIZE"), HAS_SIZE },
 		{ SPAN("8BITMIME"), HAS_8BITMIME },     { SPAN("SMTPUTF8"), HAS_SMTPUTF8 },
 		{ SPAN("DSN"), HAS_DSN },               { SPAN("STARTTLS"), HAS_STARTTLS },
-		{ SPAN("AUTH"), HAS_AUTH },
+		{ SPAN("AUTH"), HAS_AUTH },             { SPAN("XFORWARD"), HAS_XFORWARD },
 	};
 	struct span keyword;
 
@@ -126,10 +126,12 @@ static void note_offer(struct session *s, struct span line)
 			s->size_limit = 0;
 		if (rows[i].feature == HAS_AUTH)
 			s->mechanisms = arena_dup(s->arena, line);
+		if (rows[i].feature == HAS_XFORWARD)
+			s->forwards = arena_dup(s->arena, line);
 	}
 }
 
-/* note_offers - the lines behind the first of an EHLO reply: "250-SIZE 100 250 DSN" joined by session_reply
+/* read_offers - the lines behind the first of an EHLO reply: "250-SIZE 100 250 DSN" joined by session_reply
  * would be ambiguous, so they are read here. */
 static bool read_offers(struct session *s, const char *doing, struct reply *reply, struct why *why)
 {
@@ -320,6 +322,8 @@ static enum outcome converse(struct delivery *d, struct session *s, const struct
 		outcome = say_hello(s, why);
 	if (outcome == DONE && !is_wrapped && tls->context != NULL && tls->policy.level != TLS_NONE)
 		outcome = ask_for_tls(s, tls, why);
+	else if ((s->features & HAS_STARTTLS) != 0 && d->client->conf->smtp_tls_note_starttls_offer)
+		log_as(d->client->role, LOG_LEVEL_NOTE, "Host offered STARTTLS: [%s]", s->host_name);
 	if (outcome == DONE)
 		outcome = sasl_login(d, s, nexthop, why);
 	return outcome;
@@ -358,7 +362,7 @@ struct session *session_open(struct delivery *d, const struct nexthop *nexthop, 
 	struct tls_choice tls;
 	struct session *s;
 
-	*outcome = policy_choose(d, nexthop, host->name, &tls, why);
+	*outcome = policy_choose(d, nexthop, host, &tls, why);
 	if (*outcome != DONE)
 		return NULL;
 	s = try_open(d, nexthop, host, &tls, outcome, why);

@@ -55,7 +55,7 @@ struct hosts {
 
 enum feature {
 	HAS_PIPELINING = 1, HAS_SIZE = 2, HAS_8BITMIME = 4, HAS_SMTPUTF8 = 8, HAS_DSN = 16, HAS_STARTTLS = 32,
-	HAS_AUTH = 64,
+	HAS_AUTH = 64, HAS_XFORWARD = 128,
 };
 
 struct session {
@@ -68,7 +68,8 @@ struct session {
 	const char          *host_name;
 	unsigned             features;
 	unsigned long long   size_limit;	/* 0: none told */
-	struct span          mechanisms;
+	struct span          mechanisms;		/* AUTH */
+	struct span          forwards;		/* attributes of XFORWARD */
 	unsigned             uses;
 	uint64_t             opened_us;
 	bool                 is_broken;		/* no QUIT: the conversation has lost step */
@@ -151,7 +152,7 @@ struct tls_choice {
 	struct tls_context      *context;
 	struct tls_client_policy policy;
 };
-MUST_USE enum outcome policy_choose(struct delivery *d, const struct nexthop *nexthop, const char *host_name,
+MUST_USE enum outcome policy_choose(struct delivery *d, const struct nexthop *nexthop, const struct host *host,
                                     struct tls_choice *out, struct why *why);
 
 /* ---- sasl.c ---- */
@@ -159,6 +160,11 @@ MUST_USE enum outcome policy_choose(struct delivery *d, const struct nexthop *ne
 /* sasl_login - authenticate when there is a password for this destination; DONE also when there is none. */
 MUST_USE enum outcome sasl_login(struct delivery *d, struct session *s, const struct nexthop *nexthop,
                                  struct why *why);
+
+/* ---- xforward.c ---- */
+
+/* xforward_tell - give a filter behind us the client's name, address and kin.  False: the session is lost. */
+MUST_USE bool xforward_tell(struct delivery *d, struct session *s, struct why *why);
 
 /* ---- transaction.c ---- */
 

@@ -359,6 +359,8 @@ bool transaction_run(struct delivery *d, struct session *s)
 		return true;
 	}
 	d->connection_uses = ++s->uses;
+	if (!xforward_tell(d, s, &why))
+		return lost(&t, &why);
 	if (!run_commands(&t, &why))
 		return lost(&t, &why);
 	if (t.goes_on && (t.accepted == 0 || t.mail_failed)) {
