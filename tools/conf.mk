@@ -7,3 +7,7 @@ tools_postalias_SOURCES = tools/postalias.c tools/aliases_text.c tools/aliases_t
 tools_postalias_LDADD = $(LIBS_TABLE)
 tools_newaliases_SOURCES = tools/newaliases.c tools/aliases_text.c tools/aliases_text.h $(map_tool_parts)
 tools_newaliases_LDADD = $(LIBS_TABLE)
+
+sbin_PROGRAMS += tools/postconf
+tools_postconf_SOURCES = tools/postconf.c tools/postconf.h tools/postconf_main.c tools/postconf_master.c
+tools_postconf_LDADD = $(LIBS_TABLE)

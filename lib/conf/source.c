@@ -104,7 +104,7 @@ bool source_parse(struct conf_source *s, const char *path, struct span text, con
 	return ok;
 }
 
-static struct conf_source *source_new(struct arena *arena, const char *config_dir)
+struct conf_source *source_defaults(struct arena *arena, const char *config_dir)
 {
 	struct conf_source *s = ARENA_NEW(arena, struct conf_source);
 
@@ -112,14 +112,14 @@ static struct conf_source *source_new(struct arena *arena, const char *config_di
 	s->settings = hash_new();
 	arena_on_reset(arena, release_hash, s->settings);
 	s->last = &s->first;
-	s->config_dir = config_dir;
+	s->config_dir = arena_cstr(arena, span_of(config_dir));
 	add_defaults(s);
 	return s;
 }
 
 struct conf_source *source_open(struct arena *arena, const char *config_dir, const char **error)
 {
-	struct conf_source *s = source_new(arena, arena_cstr(arena, span_of(config_dir)));
+	struct conf_source *s = source_defaults(arena, config_dir);
 	const char *path = arena_printf(arena, "%s/main.cf", config_dir);
 	struct buf text;
 	bool ok;

@@ -33,6 +33,8 @@ struct conf_source {
 
 /* source_open - the defaults of all rows, then the settings of DIR/main.cf.  NULL: *error says why. */
 struct conf_source *source_open(struct arena *arena, const char *config_dir, const char **error);
+/* source_defaults - the defaults alone. */
+struct conf_source *source_defaults(struct arena *arena, const char *config_dir);
 /* source_parse - settings of text in the form of main.cf; path is for messages. */
 MUST_USE bool source_parse(struct conf_source *s, const char *path, struct span text, const char **error);
 /* source_set - set name; warns about another setting of the same name in the same place. */
@@ -45,6 +47,11 @@ const char *source_expand(const struct conf_source *s, struct span text, struct 
 /* source_compute - give the parameters whose default depends on this host their values, where not set:
  * myhostname, mydomain, mynetworks; and read myorigin from the file it may name. */
 void source_compute(struct conf_source *s);
+
+/* conf_referenced_names - every name that a value of main.cf or master.cf (may be NULL) refers to; the caller frees it. */
+struct hash *conf_referenced_names(const struct conf_source *s, const struct master_conf *master);
+/* source_log_unused - conf_log_unused for main.cf alone. */
+void source_log_unused(const struct conf_source *s);
 
 /* compute_mynetworks - the networks of this host by mynetworks_style ("host", "subnet", "class"), limited to the
  * given inet_interfaces and inet_protocols; in arena. */

@@ -36,10 +36,18 @@ static void note_classes(struct hash *names, const char *list)
 		hash_put(names, name, seen);
 }
 
-static bool is_used(const struct conf *conf, const struct hash *names, const char *name)
+/* class_list - smtpd_restriction_classes of main.cf; unexpanded will do. */
+static const char *class_list(const struct conf_source *s)
+{
+	const struct setting *classes = source_get(s, span_lit("smtpd_restriction_classes"));
+
+	return classes != NULL ? classes->raw : "";
+}
+
+static bool is_used(const struct conf_source *s, const struct hash *names, const char *name)
 {
 	struct span text = span_of(name);
-	const struct setting *setting = source_get(conf->source, text);
+	const struct setting *setting = source_get(s, text);
 
 	return (setting != NULL && setting->row != NULL) || hash_get(names, text) != NULL ||
 	       param_is_per_transport(text);
@@ -57,29 +65,49 @@ static void note_master(struct hash *names, const struct master_conf *master)
 		}
 }
 
-static void log_master(const struct conf *conf, const struct hash *names, const struct master_conf *master)
+struct hash *conf_referenced_names(const struct conf_source *s, const struct master_conf *master)
+{
+	struct hash *names = hash_new();
+
+	for (const struct setting *i = s->first; i != NULL; i = i->next)
+		note_names(names, i->raw);
+	note_classes(names, class_list(s));
+	note_master(names, master);
+	return names;
+}
+
+static void log_main(const struct conf_source *s, const struct hash *names)
+{
+	for (const struct setting *i = s->first; i != NULL; i = i->next)
+		if (i->origin == FROM_MAIN_CF && !is_used(s, names, i->name))
+			log_warning("%s: unused parameter: %s=%s", s->path, i->name, i->raw);
+}
+
+static void log_master(const struct conf_source *s, const struct hash *names, const struct master_conf *master)
 {
 	for (size_t i = 0; master != NULL && i < master->count; i++)
 		for (size_t j = 0; j < master->entries[i].override_count; j++) {
 			const struct conf_override *o = &master->entries[i].overrides[j];
 
-			if (!is_used(conf, names, o->name))
-				log_warning("%s/master.cf: unused parameter: %s=%s", conf->source->config_dir,
-				            o->name, o->value);
+			if (!is_used(s, names, o->name))
+				log_warning("%s/master.cf: unused parameter: %s=%s", s->config_dir, o->name,
+				            o->value);
 		}
+}
+
+void source_log_unused(const struct conf_source *s)
+{
+	struct hash *names = conf_referenced_names(s, NULL);
+
+	log_main(s, names);
+	hash_free(names, NULL);
 }
 
 void conf_log_unused(const struct conf *conf, const struct master_conf *master)
 {
-	struct hash *names = hash_new();
+	struct hash *names = conf_referenced_names(conf->source, master);
 
-	for (const struct setting *s = conf->source->first; s != NULL; s = s->next)
-		note_names(names, s->raw);
-	note_classes(names, conf->smtpd_restriction_classes);
-	note_master(names, master);
-	for (const struct setting *s = conf->source->first; s != NULL; s = s->next)
-		if (s->origin == FROM_MAIN_CF && !is_used(conf, names, s->name))
-			log_warning("%s: unused parameter: %s=%s", conf->source->path, s->name, s->raw);
-	log_master(conf, names, master);
+	log_main(conf->source, names);
+	log_master(conf->source, names, master);
 	hash_free(names, NULL);
 }
