@@ -33,6 +33,8 @@ static bool idle(struct imap *s)
 
 	if (s->box != NULL)
 		mailbox_idle(s->box);
+	/* Most sessions spend their life here: keep little. */
+	arena_release(s->scratch);
 	if (s->settings->idle_notify_s != 0)
 		notify = clock_in_s(s->settings->idle_notify_s);
 	for (;;) {
@@ -40,7 +42,10 @@ static bool idle(struct imap *s)
 			mailbox_watch_clear(s->box);
 			imap_update(s, true);
 		}
-		if (!imap_flush(s) || input_wait(s, watch_fd, wait_ms(s, watch_fd)))
+		if (!imap_flush(s))
+			return true;
+		buf_shrink(&s->out);
+		if (input_wait(s, watch_fd, wait_ms(s, watch_fd)))
 			return true;
 		now = clock_now_us();
 		if (now >= end)
@@ -49,7 +54,6 @@ static bool idle(struct imap *s)
 			imap_write(s, "* OK Still here\r\n");
 			notify = clock_in_s(s->settings->idle_notify_s);
 		}
-		arena_reset(s->scratch);
 	}
 }
 

@@ -67,20 +67,26 @@ void imap_examine(struct imap *s, struct imap_parse *p)
 	open_box(s, p, MAILBOX_READ_ONLY);
 }
 
-/* expunge_deleted - all messages with \Deleted, or those of seqs that have it. */
+/* expunge_deleted - those of the messages that have \Deleted. */
 static enum mail_result expunge_deleted(struct imap *s, const uint32_t *seqs, size_t count)
 {
-	uint32_t messages = mailbox_count(s->box);
-	size_t most = seqs != NULL ? count : messages, gone = 0;
-	uint32_t *list = ARENA_NEW_ARRAY(s->arena, uint32_t, most + 1);
+	uint32_t *list = ARENA_NEW_ARRAY(s->arena, uint32_t, count + 1);
+	size_t gone = 0;
 
-	for (size_t i = 0; i < most; i++) {
-		uint32_t seq = seqs != NULL ? seqs[i] : (uint32_t)i + 1;
-
-		if ((mailbox_message(s->box, seq)->flags & MAIL_DELETED) != 0)
-			list[gone++] = seq;
-	}
+	for (size_t i = 0; i < count; i++)
+		if ((mailbox_message(s->box, seqs[i])->flags & MAIL_DELETED) != 0)
+			list[gone++] = seqs[i];
 	return gone != 0 ? mailbox_expunge(s->box, list, gone) : MAIL_OK;
+}
+
+static enum mail_result expunge_all_deleted(struct imap *s)
+{
+	uint32_t count = mailbox_count(s->box);
+	uint32_t *all = ARENA_NEW_ARRAY(s->arena, uint32_t, (size_t)count + 1);
+
+	for (uint32_t seq = 1; seq <= count; seq++)
+		all[seq - 1] = seq;
+	return expunge_deleted(s, all, count);
 }
 
 void imap_expunge(struct imap *s, struct imap_parse *p)
@@ -93,11 +99,13 @@ void imap_expunge(struct imap *s, struct imap_parse *p)
 		return;
 	if (!imap_take_end(p))
 		return;
-	if (s->by_uid && !imap_resolve(s, &set, true, &seqs, &count))
-		return;
-	if (mailbox_is_read_only(s->box))
+	if (mailbox_is_read_only(s->box)) {
 		imap_done(s, MAIL_READ_ONLY, "");
-	else
+		return;
+	}
+	if (!s->by_uid)
+		imap_done(s, expunge_all_deleted(s), "Expunged");
+	else if (imap_resolve(s, &set, true, &seqs, &count))
 		imap_done(s, expunge_deleted(s, seqs, count), "Expunged");
 }
 
@@ -108,7 +116,7 @@ void imap_close(struct imap *s, struct imap_parse *p)
 	if (!imap_take_end(p))
 		return;
 	if (!mailbox_is_read_only(s->box))
-		result = expunge_deleted(s, NULL, 0);
+		result = expunge_all_deleted(s);
 	imap_close_box(s);
 	imap_result(s, result, "Closed");
 }

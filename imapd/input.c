@@ -32,9 +32,14 @@ bool input_wait(struct imap *s, int watch_fd, int timeout_ms)
 {
 	struct pollfd fds[2] = { { .fd = s->fd, .events = POLLIN }, { .fd = watch_fd, .events = POLLIN } };
 
+	int ready;
+
 	if (input_is_pending(s))
 		return true;
-	return poll(fds, 2, timeout_ms) > 0 && fds[0].revents != 0;
+	do {
+		ready = poll(fds, 2, timeout_ms);
+	} while (ready < 0 && errno == EINTR);
+	return ready > 0 && fds[0].revents != 0;
 }
 
 /* fill - read more; false when the client is gone or was silent for too long. */

@@ -70,6 +70,16 @@ static bool add_numbers(struct imap *s, const struct sequence_range *range, bool
 	return true;
 }
 
+/* room_for - no set names more messages than there are, nor than its ranges are wide. */
+static size_t room_for(const struct sequence_set *set, uint32_t messages)
+{
+	uint64_t wide = 0;
+
+	for (size_t i = 0; i < set->count; i++)
+		wide += (uint64_t)set->ranges[i].last - set->ranges[i].first + 1;
+	return wide < messages ? (size_t)wide : messages;
+}
+
 bool imap_resolve(struct imap *s, const struct sequence_set *set, bool by_uid, uint32_t **seqs,
                   size_t *count)
 {
@@ -77,7 +87,7 @@ bool imap_resolve(struct imap *s, const struct sequence_set *set, bool by_uid, u
 	struct sequence_set resolved = *set;
 
 	*count = 0;
-	*seqs = ARENA_NEW_ARRAY(s->arena, uint32_t, (size_t)messages + 1);
+	*seqs = NULL;
 	if (by_uid && messages == 0)
 		return true;
 	if (by_uid)
@@ -85,6 +95,7 @@ bool imap_resolve(struct imap *s, const struct sequence_set *set, bool by_uid, u
 	resolved.ranges = ARENA_NEW_ARRAY(s->arena, struct sequence_range, set->count);
 	memcpy(resolved.ranges, set->ranges, set->count * sizeof(*set->ranges));
 	sequence_resolve(&resolved, star);
+	*seqs = ARENA_NEW_ARRAY(s->arena, uint32_t, room_for(&resolved, messages) + 1);
 	for (size_t i = 0; i < resolved.count; i++)
 		if (!add_numbers(s, &resolved.ranges[i], by_uid, *seqs, count))
 			return false;
