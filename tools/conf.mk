@@ -11,3 +11,9 @@ tools_newaliases_LDADD = $(LIBS_TABLE)
 sbin_PROGRAMS += tools/postconf
 tools_postconf_SOURCES = tools/postconf.c tools/postconf.h tools/postconf_main.c tools/postconf_master.c
 tools_postconf_LDADD = $(LIBS_TABLE)
+
+check_PROGRAMS += tools/maps_test
+tools_maps_test_SOURCES = tools/maps_test.c
+tools_maps_test_LDADD = $(LIBS_BASE) $(TEST_LIBS)
+EXTRA_tools_maps_test_DEPENDENCIES = tools/postmap$(EXEEXT) tools/postalias$(EXEEXT) tools/newaliases$(EXEEXT) \
+	tools/postconf$(EXEEXT)
