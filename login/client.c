@@ -11,6 +11,8 @@
 #include "lib/task/task.h"
 #include "login/login.h"
 
+enum { LAST_WORDS_S = 10 };
+
 uint64_t client_deadline(const struct client *c)
 {
 	uint64_t idle = clock_in_s(c->login->conf->login_idle_timeout);
@@ -138,6 +140,8 @@ void client_serve(struct login *login, int fd)
 	stream_plain(&c->stream, fd);
 	chat_init(&c->chat, &c->stream, login->conf->login_line_length_limit);
 	admit(c);
+	if (c->stream.methods != NULL && c->account == NULL)
+		(void)chat_flush(&c->chat, clock_in_s(LAST_WORDS_S));
 	chat_free(&c->chat);
 	stream_close(&c->stream);
 }

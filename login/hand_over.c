@@ -16,15 +16,15 @@
 
 enum { SESSION_START_S = 60 };
 
-/* What the client has sent behind the command that logged it in. */
+/* What the client has sent behind the command that logged it in.  It stays in the buffer: when no session can be had
+ * the conversation goes on with it. */
 static struct span read_ahead(struct client *c)
 {
-	struct span bytes = { 0 };
+	struct span bytes;
 
 	if (!chat_has_input(&c->chat) || chat_more(&c->chat, &bytes, clock_now_us()) != CHAT_LINE)
 		return (struct span){ 0 };
-	chat_take(&c->chat, bytes.len);
-	return arena_dup(c->arena, bytes);
+	return bytes;
 }
 
 /* Session processes are plain blocking programs; the flag is of the socket, not of the descriptor. */

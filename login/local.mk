@@ -13,9 +13,11 @@ LOGIN_SOURCES = \
 login_login_SOURCES = login/main.c $(LOGIN_SOURCES)
 login_login_LDADD = $(LIBS_TLS)
 
-check_PROGRAMS += login/imap_command_test
+check_PROGRAMS += login/imap_command_test login/login_test
 login_imap_command_test_SOURCES = login/imap_command_test.c login/imap_command.c
 login_imap_command_test_LDADD = $(LIBS_BASE) $(TEST_LIBS)
+login_login_test_SOURCES = login/login_test.c $(LOGIN_SOURCES)
+login_login_test_LDADD = $(LIBS_TLS) $(TEST_LIBS)
 
 FUZZ_TARGETS += login/fuzz_imap_prelogin
 login_fuzz_imap_prelogin_SOURCES = login/fuzz_imap_prelogin.c login/imap_command.c
