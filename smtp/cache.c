@@ -18,7 +18,6 @@ struct idle {
 static struct list idle = { &idle, &idle };
 static size_t count;
 static struct task *watcher;
-static bool is_closed;
 
 /* take_out - the session; its entry lives in the session's arena. */
 static struct session *take_out(struct idle *entry)
@@ -72,7 +71,7 @@ static bool may_keep(const struct client *client, const struct session *s)
 {
 	const struct conf *conf = client->conf;
 
-	return !is_closed && conf->smtp_connection_cache_on_demand && !s->is_broken && !s->chat.failed &&
+	return !client->is_draining && conf->smtp_connection_cache_on_demand && !s->is_broken && !s->chat.failed &&
 	       count < (size_t)conf->smtp_connection_cache_limit &&
 	       (conf->smtp_connection_reuse_count_limit == 0 ||
 	        s->uses < (unsigned long long)conf->smtp_connection_reuse_count_limit);
@@ -98,7 +97,6 @@ void cache_keep(const struct client *client, struct span destination, struct ses
 
 void cache_close_all(void)
 {
-	is_closed = true;
 	while (!list_is_empty(&idle)) {
 		struct session *s = take_out(CONTAINER_OF(idle.next, struct idle, link));
 

@@ -516,6 +516,41 @@ static void sessions_are_reused(void **state)
 	conf.smtp_connection_cache_on_demand = false;
 }
 
+static void dead_idle_session_costs_nothing(void **state)
+{
+	(void)state;
+	conf.smtp_connection_cache_on_demand = true;
+	play(&(struct script){
+		.sessions = { PLAIN_HELLO "C:MAIL\nS:250 ok\nC:RCPT\nS:250 ok\nC:DATA\nS:354 go\n" BODY "S:250 one\n",
+		              PLAIN_HELLO "C:MAIL\nS:250 ok\nC:RCPT\nS:250 ok\nC:DATA\nS:354 go\n" BODY "S:250 two\n" },
+		.recipients = { "a@b.test" }, .messages = 2, .expect = "1 sent 2.0.0.1 sent 2.0.0.",
+		.reason = "250 two" });
+	conf.smtp_connection_cache_on_demand = false;
+}
+
+static void hosts_file_is_read(void **state)
+{
+	static const char text[] = "# comment\n127.0.0.1 localhost\tmail.test alias.test # more\n::1 six.test\n"
+	                           "bad line\n192.0.2.300 no.test\n";
+	struct arena *arena = arena_new(NULL);
+	char path[] = "/tmp/hosts_testXXXXXX";
+	int fd = mkstemp(path);
+	struct hosts hosts;
+
+	(void)state;
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	hosts_load(arena, path, &hosts);
+	assert_int_equal(hosts.count, 4);
+	assert_string_equal(hosts.list[2].name, "alias.test");
+	assert_string_equal(hosts.list[3].name, "six.test");
+	assert_int_equal(hosts.list[3].address.storage.ss_family, AF_INET6);
+	close(fd);
+	unlink(path);
+	hosts_load(arena, path, &hosts);
+	assert_int_equal(hosts.count, 0);
+	arena_free(arena);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -551,6 +586,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sessions_are_reused),
+		cmocka_unit_test(dead_idle_session_costs_nothing),
+		cmocka_unit_test(hosts_file_is_read),
 		cmocka_unit_test(accepted_without_extensions),
 		cmocka_unit_test(pipelined_with_extensions),
 		cmocka_unit_test(helo_where_ehlo_is_unknown),

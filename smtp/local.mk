@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 SMTP_CLIENT = \
-	smtp/cache.c smtp/content.c smtp/deliver.c smtp/policy.c smtp/report.c smtp/route.c smtp/sasl.c \
+	smtp/cache.c smtp/content.c smtp/deliver.c smtp/hosts.c smtp/policy.c smtp/report.c smtp/route.c smtp/sasl.c \
 	smtp/session.c smtp/smtp.h smtp/transaction.c smtp/xforward.c
 
 pkglibexec_PROGRAMS += smtp/smtp
@@ -14,3 +14,12 @@ smtp_deliver_test_SOURCES = smtp/deliver_test.c $(SMTP_CLIENT)
 smtp_deliver_test_LDADD = lib/queue/libqueue.a lib/smtp/libsmtp.a $(LIBS_TLS) $(IDN2_LIBS) $(TEST_LIBS)
 
 dist_man_MANS += man/smtp.8
+
+FUZZ_TARGETS += smtp/fuzz_content
+smtp_fuzz_content_SOURCES = smtp/fuzz_content.c smtp/content.c smtp/smtp.h
+smtp_fuzz_content_LDADD = $(LIBS_NET)
+if FUZZERS
+smtp_fuzz_content_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+smtp_fuzz_content_SOURCES += tests/fuzz_main.c
+endif

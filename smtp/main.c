@@ -116,6 +116,17 @@ static struct tls_context *tls_context(const struct conf *conf, bool is_mandator
 	return context;
 }
 
+static bool list_has(const char *list, const char *wanted)
+{
+	struct span rest = span_of(list), word;
+
+	while (conf_list_next(&rest, &word)) {
+		if (span_equal_ci(word, span_of(wanted)))
+			return true;
+	}
+	return false;
+}
+
 static bool wants_tls(const struct conf *conf)
 {
 	const char *level = conf->smtp_tls_security_level;
@@ -131,6 +142,8 @@ static void prepare(struct service_run *run)
 	client.is_lmtp = strstr(run->name, "lmtp") != NULL;
 	client.role = client.is_lmtp ? "lmtp" : "smtp";
 	find_own_addresses(run->conf);
+	if (list_has(run->conf->smtp_host_lookup, "native"))
+		hosts_load(arena_new(NULL), "/etc/hosts", &client.known);
 	if (wants_tls(run->conf)) {
 		client.tls_any = tls_context(run->conf, false);
 		client.tls_mandatory = tls_context(run->conf, true);
@@ -140,6 +153,7 @@ static void prepare(struct service_run *run)
 static void drain(struct service_run *run)
 {
 	(void)run;
+	client.is_draining = true;
 	cache_close_all();
 }
 

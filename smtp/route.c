@@ -155,7 +155,24 @@ static void add_answers(struct search *s, struct span name, unsigned preference,
 	}
 }
 
-static void add_by_dns(struct search *s, struct span name, unsigned preference)
+/* add_native - what /etc/hosts says, when smtp_host_lookup names "native".  False: nothing. */
+static bool add_native(struct search *s, struct span name, unsigned preference)
+{
+	const struct hosts *known = &s->d->client->known;
+	size_t before = s->out->count;
+
+	for (size_t i = 0; i < known->count; i++) {
+		const struct host *h = &known->list[i];
+		bool is_ipv6 = h->address.storage.ss_family == AF_INET6;
+
+		if (span_equal_ci(span_of(h->name), name) &&
+		    speaks(s->d->client->conf, is_ipv6 ? span_lit("ipv6") : span_lit("ipv4")))
+			add_host(s, name, &h->address, preference, false);
+	}
+	return s->out->count > before;
+}
+
+static void add_by_name(struct search *s, struct span name, unsigned preference)
 {
 	static const struct {
 		unsigned    type;
@@ -164,7 +181,7 @@ static void add_by_dns(struct search *s, struct span name, unsigned preference)
 	} rows[] = { { RR_AAAA, "AAAA", SPAN("ipv6") }, { RR_A, "A", SPAN("ipv4") } };
 	struct dns_reply reply;
 
-	if (add_known(s, name, preference))
+	if (add_known(s, name, preference) || add_native(s, name, preference))
 		return;
 	if (!uses_dns(s->d->client->conf)) {
 		(void)why_set(&s->why, REFUSE, "5.4.4", "unable to look up host " SPAN_FMT
@@ -268,7 +285,7 @@ static enum outcome find_by_mx(struct search *s, const struct dns_reply *reply, 
 		               SPAN_ARG(s->nexthop->domain));
 	s->is_secure = reply->is_secure;
 	for (size_t i = 0; i < count; i++)
-		add_by_dns(s, list[i].name, list[i].preference);
+		add_by_name(s, list[i].name, list[i].preference);
 	if (count == 0)
 		(void)why_set(&s->why, REFUSE, "5.4.4", "no usable mail exchanger of " SPAN_FMT,
 		              SPAN_ARG(s->nexthop->domain));
@@ -323,7 +340,7 @@ enum outcome route_find(struct delivery *d, const struct nexthop *nexthop, struc
 	if (!nexthop->use_mx || !uses_dns(d->client->conf) ||
 	    span_equal_ci(nexthop->domain, span_lit("localhost")) ||
 	    net_address_parse(nexthop->domain, 0, &numeric)) {
-		add_by_dns(&s, nexthop->domain, 0);
+		add_by_name(&s, nexthop->domain, 0);
 		prefer_family(&s);
 		return out->count > 0 ? DONE : nothing_found(&s, why);
 	}
@@ -334,7 +351,7 @@ enum outcome route_find(struct delivery *d, const struct nexthop *nexthop, struc
 	} else if (reply.status == DNS_NO_DATA ||
 	           (reply.status == DNS_FAILED && d->client->conf->ignore_mx_lookup_error)) {
 		s.is_secure = reply.is_secure;
-		add_by_dns(&s, nexthop->domain, 0);
+		add_by_name(&s, nexthop->domain, 0);
 	} else {
 		note_failure(&s, nexthop->domain, "MX", &reply);
 	}

@@ -15,6 +15,8 @@
 
 enum { REPLY_TEXT_MAX = 4096 };
 
+#define CANNOT_START "Cannot start TLS: "
+
 /* ---- commands and replies ---- */
 
 void session_send(struct session *s, const char *format, ...)
@@ -211,8 +213,10 @@ static enum outcome start_tls(struct session *s, const struct tls_choice *choice
 
 	(void)chat_discard_input(&s->chat);	/* RFC 3207 4.2: nothing said before counts */
 	if (tls_client_start(choice->context, &s->stream, &choice->policy, deadline_us, &reason) != DONE) {
+		bool is_untrusted = span_starts(span_of(reason.text), span_lit("Server certificate"));
+
 		s->is_broken = true;
-		return why_set(why, DEFER, "4.7.5", "Cannot start TLS: %s", reason.text);
+		return why_set(why, DEFER, "4.7.5", "%s%s", is_untrusted ? "" : CANNOT_START, reason.text);
 	}
 	if (s->client->conf->smtp_tls_loglevel > 0 && tls_describe(&s->stream, &facts))
 		log_as(s->client->role, LOG_LEVEL_NOTE, "%s", tls_log_line(s->arena, &facts, "to", s->relay));
@@ -367,7 +371,7 @@ struct session *session_open(struct delivery *d, const struct nexthop *nexthop, 
 		return NULL;
 	s = try_open(d, nexthop, host, &tls, outcome, why);
 	/* Opportunistic TLS must not cost the mail (RFC 7435): try once more without it. */
-	if (s == NULL && tls.policy.level == TLS_MAY && span_starts(span_of(why->text), span_lit("Cannot start TLS"))) {
+	if (s == NULL && tls.policy.level == TLS_MAY && span_starts(span_of(why->text), span_lit(CANNOT_START))) {
 		tls.policy.level = TLS_NONE;
 		s = try_open(d, nexthop, host, &tls, outcome, why);
 	}

@@ -21,17 +21,6 @@
 
 enum { OWN_ADDRESSES_MAX = 64, HOSTS_MAX = 200, PORT_SMTP = 25 };
 
-/* What the whole process knows. */
-struct client {
-	const struct conf  *conf;
-	struct service_run *run;
-	struct tls_context *tls_any, *tls_mandatory;	/* NULL: TLS cannot be had */
-	bool                is_lmtp;
-	const char         *role;	/* in the log: smtp or lmtp */
-	struct net_address  own[OWN_ADDRESSES_MAX];
-	size_t              own_count;
-};
-
 /* Where a delivery goes: domain, [host], host:port, [host]:port, inet:..., unix:path (postfix-compat section 8). */
 struct nexthop {
 	struct span text;	/* as given: key of password and policy maps */
@@ -51,6 +40,19 @@ struct host {
 struct hosts {
 	struct host *list;
 	size_t       count;
+};
+
+/* What the whole process knows. */
+struct client {
+	const struct conf  *conf;
+	struct service_run *run;
+	struct tls_context *tls_any, *tls_mandatory;	/* NULL: TLS cannot be had */
+	bool                is_lmtp;
+	bool                is_draining;	/* nothing is kept for later any more */
+	const char         *role;	/* in the log: smtp or lmtp */
+	struct net_address  own[OWN_ADDRESSES_MAX];
+	size_t              own_count;
+	struct hosts        known;	/* of hosts_load: smtp_host_lookup has "native" */
 };
 
 enum feature {
@@ -130,6 +132,11 @@ MUST_USE enum outcome nexthop_parse(const struct client *client, struct arena *a
 MUST_USE enum outcome route_find(struct delivery *d, const struct nexthop *nexthop, struct hosts *out,
                                  struct why *why);
 
+/* ---- hosts.c ---- */
+
+/* hosts_load - read a hosts(5) file into arena; a file that cannot be read has no hosts. */
+void hosts_load(struct arena *arena, const char *path, struct hosts *out);
+
 /* ---- session.c ---- */
 
 /* session_open - connect, greet, TLS, authenticate.  NULL with why and *outcome. */
@@ -192,7 +199,7 @@ MUST_USE bool content_send(const struct deliver_request *request, struct chat *c
 /* cache_take - an idle session with destination, or NULL.  cache_keep - takes the session: keeps or closes it. */
 struct session *cache_take(const struct client *client, struct span destination);
 void cache_keep(const struct client *client, struct span destination, struct session *s);
-/* cache_close_all - end all idle sessions and keep none from now on. */
+/* cache_close_all - end all idle sessions. */
 void cache_close_all(void);
 
 /* ---- ask.c: other programs ---- */
