@@ -28,3 +28,22 @@ lib_mailbox_mutf7_test_SOURCES = lib/mailbox/mutf7_test.c lib/mailbox/test_store
 lib_mailbox_mutf7_test_LDADD = $(LIBS_MAILBOX) $(TEST_LIBS)
 lib_mailbox_uidlist_test_SOURCES = lib/mailbox/uidlist_test.c lib/mailbox/test_store.h
 lib_mailbox_uidlist_test_LDADD = $(LIBS_MAILBOX) $(TEST_LIBS)
+
+check_PROGRAMS += lib/mailbox/folders_test lib/mailbox/reader_test
+lib_mailbox_folders_test_SOURCES = lib/mailbox/folders_test.c lib/mailbox/test_store.h
+lib_mailbox_folders_test_LDADD = $(LIBS_MAILBOX) $(TEST_LIBS)
+lib_mailbox_reader_test_SOURCES = lib/mailbox/reader_test.c lib/mailbox/test_store.h
+lib_mailbox_reader_test_LDADD = $(LIBS_MAILBOX) $(TEST_LIBS)
+
+FUZZ_TARGETS += lib/mailbox/fuzz_uidlist lib/mailbox/fuzz_index
+lib_mailbox_fuzz_uidlist_SOURCES = lib/mailbox/fuzz_uidlist.c
+lib_mailbox_fuzz_uidlist_LDADD = $(LIBS_MAILBOX)
+lib_mailbox_fuzz_index_SOURCES = lib/mailbox/fuzz_index.c
+lib_mailbox_fuzz_index_LDADD = $(LIBS_MAILBOX)
+if FUZZERS
+lib_mailbox_fuzz_uidlist_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+lib_mailbox_fuzz_index_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+lib_mailbox_fuzz_uidlist_SOURCES += tests/fuzz_main.c
+lib_mailbox_fuzz_index_SOURCES += tests/fuzz_main.c
+endif
