@@ -218,6 +218,21 @@ static long say_once(const char *command)
 	return answer;
 }
 
+static void await_end(pid_t pid)
+{
+	for (int i = 0; i < PATIENCE_MS / 10 && kill(pid, 0) == 0; i++)
+		(void)usleep(10000);
+	assert_int_not_equal(kill(pid, 0), 0);
+}
+
+/* A failed test leaves no master to the next. */
+static int put_down(void **state)
+{
+	(void)state;
+	(void)end_master(SIGKILL);
+	return 0;
+}
+
 static void introductions_work(void **state)
 {
 	int  fd;
@@ -277,7 +292,7 @@ static void hung_worker_is_replaced(void **state)
 	fd = dial();
 	pid = say(fd, "pid\r\n");
 	assert_int_equal(say(fd, "hang\r\n"), 0);	/* until master kills it: the connection ends */
-	assert_int_equal(kill((pid_t)pid, 0) == 0 ? 0 : errno, ESRCH);
+	await_end((pid_t)pid);
 	(void)close(fd);
 	assert_true(say_once("pid\r\n") > 0);
 	assert_int_equal(end_master(SIGTERM), 0);
@@ -345,9 +360,7 @@ static void children_of_a_killed_master_leave(void **state)
 	pid = say_once("pid\r\n");
 	assert_true(WIFSIGNALED(end_master(SIGKILL)));
 	started();	/* needs the port and the lock that the orphans and the dead had */
-	for (int i = 0; i < PATIENCE_MS / 10 && kill((pid_t)pid, 0) == 0; i++)
-		(void)usleep(10000);
-	assert_int_not_equal(kill((pid_t)pid, 0), 0);
+	await_end((pid_t)pid);
 	assert_true(say_once("ask\r\n") > 0);
 	assert_int_equal(end_master(SIGTERM), 0);
 }
@@ -420,16 +433,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_are_known),
 		cmocka_unit_test(only_named_services_are_introduced),
-		cmocka_unit_test(introductions_work),
-		cmocka_unit_test(dead_worker_comes_back),
-		cmocka_unit_test(dead_qmgr_is_reconnected),
-		cmocka_unit_test(hung_worker_is_replaced),
-		cmocka_unit_test(reload_drops_no_session),
-		cmocka_unit_test(unknown_daemon_costs_its_service_only),
-		cmocka_unit_test(second_master_is_refused),
-		cmocka_unit_test(children_of_a_killed_master_leave),
-		cmocka_unit_test(taken_port_is_reported),
-		cmocka_unit_test(failing_program_fails_the_start),
+		cmocka_unit_test_teardown(introductions_work, put_down),
+		cmocka_unit_test_teardown(dead_worker_comes_back, put_down),
+		cmocka_unit_test_teardown(dead_qmgr_is_reconnected, put_down),
+		cmocka_unit_test_teardown(hung_worker_is_replaced, put_down),
+		cmocka_unit_test_teardown(reload_drops_no_session, put_down),
+		cmocka_unit_test_teardown(unknown_daemon_costs_its_service_only, put_down),
+		cmocka_unit_test_teardown(second_master_is_refused, put_down),
+		cmocka_unit_test_teardown(children_of_a_killed_master_leave, put_down),
+		cmocka_unit_test_teardown(taken_port_is_reported, put_down),
+		cmocka_unit_test_teardown(failing_program_fails_the_start, put_down),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

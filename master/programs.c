@@ -26,6 +26,7 @@ static const struct program programs[] = {
 	{ "smtpd",      "smtpd",    SOCK_STREAM,    0, smtpd_asks },
 	{ "postscreen", "smtpd",    SOCK_STREAM,    0, smtpd_asks },
 	{ "pickup",     "smtpd",    SOCK_STREAM,    PROGRAM_SINGLE, smtpd_asks },
+	{ "maildrop",   "maildrop", SOCK_STREAM,    PROGRAM_SINGLE | PROGRAM_ACCEPTS_ITSELF, none },
 	{ "qmgr",       "qmgr",     SOCK_SEQPACKET, PROGRAM_SINGLE | PROGRAM_EXCLUSIVE | PROGRAM_ASKS_TRANSPORTS, qmgr_asks },
 	{ "router",     "router",   SOCK_SEQPACKET, 0, router_asks },
 	{ "trivial-rewrite", "router", SOCK_SEQPACKET, 0, router_asks },
