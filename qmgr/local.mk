@@ -10,3 +10,8 @@ EXTRA_DIST += qmgr/QUEUE-INVARIANTS.md
 check_PROGRAMS += qmgr/schedule_test
 qmgr_schedule_test_SOURCES = qmgr/schedule_test.c qmgr/schedule.c
 qmgr_schedule_test_LDADD = $(LIBS_BASE) $(TEST_LIBS)
+
+# The whole program, with everything around it scripted; needs qmgr/qmgr to be built.
+check_PROGRAMS += qmgr/qmgr_test
+qmgr_qmgr_test_SOURCES = qmgr/qmgr_test.c
+qmgr_qmgr_test_LDADD = lib/queue/libqueue.a lib/ipc/libipc.a $(LIBS_TASK) $(TEST_LIBS)
