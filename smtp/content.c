@@ -25,15 +25,10 @@ static void end_line(struct content_writer *w)
 	w->after_cr = false;
 }
 
-/* put_text - part of a line, without CR or LF. */
-static void put_text(struct content_writer *w, struct span text)
+/* put_folded - text without CR or LF, over as many lines as it needs. */
+static void put_folded(struct content_writer *w, struct span text)
 {
-	if (text.len == 0)
-		return;
-	if (w->after_cr)
-		put(w, span_lit(" "));
-	w->after_cr = false;
-	if (w->column == 0 && text.ptr[0] == '.')
+	if (w->column == 0 && span_starts(text, span_lit(".")))
 		chat_write(w->chat, span_lit("."));
 	while (w->line_max > 1 && w->column + text.len > w->line_max) {
 		size_t room = w->line_max - w->column;
@@ -46,19 +41,19 @@ static void put_text(struct content_writer *w, struct span text)
 	put(w, text);
 }
 
-/* put_part - text of one line that may hold bare CRs. */
+/* put_part - text of one line; each CR in it is a bare one as soon as anything but LF follows. */
 static void put_part(struct content_writer *w, struct span part)
 {
-	size_t cr;
+	while (part.len > 0) {
+		size_t cr = span_find(part, '\r');
+		struct span text = cr == SPAN_NOT_FOUND ? part : span_first(part, cr);
 
-	while ((cr = span_find(part, '\r')) != SPAN_NOT_FOUND) {
-		put_text(w, span_first(part, cr));
 		if (w->after_cr)
-			put(w, span_lit(" "));
-		w->after_cr = true;
-		part = span_skip(part, cr + 1);
+			put_folded(w, span_lit(" "));
+		put_folded(w, text);
+		w->after_cr = cr != SPAN_NOT_FOUND;
+		part = span_skip(part, text.len + 1);
 	}
-	put_text(w, part);
 }
 
 void content_feed(struct content_writer *w, struct span bytes)

@@ -58,6 +58,9 @@ static const struct {
 	{ SPAN("0123456789\r\n"), SPAN("0123456789\r\n") },
 	{ SPAN("0123456789A\r\n"), SPAN("0123456789\r\n A\r\n") },
 	{ SPAN("0123456789ABCDEFGHIJ\r\n"), SPAN("0123456789\r\n ABCDEFGHI\r\n J\r\n") },
+	{ SPAN("0123456789\rA\r\n"), SPAN("0123456789\r\n  A\r\n") },
+	{ SPAN("0123456789A\rB\r\n"), SPAN("0123456789\r\n A B\r\n") },
+	{ SPAN("\r\r\r\n"), SPAN("  \r\n") },
 	{ SPAN("0123456789.\r\n"), SPAN("0123456789\r\n .\r\n") },
 };
 
