@@ -4,3 +4,7 @@ local_local_SOURCES = local/aliases.c local/local.h local/lookup.c local/mailbox
 	local/report.c local/users.c local/virtual.c
 local_local_LDADD = lib/mailbox/libmailbox.a lib/queue/libqueue.a $(LIBS_SERVICE)
 dist_man_MANS += man/local.8
+
+check_PROGRAMS += local/aliases_test
+local_aliases_test_SOURCES = local/aliases_test.c local/aliases.c
+local_aliases_test_LDADD = $(LIBS_MAILBOX) $(TEST_LIBS)

@@ -46,9 +46,7 @@ static void test_bad_mutf7(void **state)
 		struct buf out;
 
 		buf_init(&out, 256);
-		if (mutf7_decode(&out, span_of(bad[i])))
-			print_error("accepted \"%s\"\n", bad[i]);
-		buf_clear(&out);
+		print_message("\"%.*s\"\n", SPAN_ARG(span_of(bad[i])));
 		assert_false(mutf7_decode(&out, span_of(bad[i])));
 		buf_free(&out);
 	}

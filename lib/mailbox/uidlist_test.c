@@ -65,8 +65,7 @@ static void test_bad_records(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		if (uidlist_parse_record(span_of(bad[i]), 3, &r))
-			print_error("accepted \"%s\"\n", bad[i]);
+		print_message("\"%.*s\"\n", SPAN_ARG(span_of(bad[i])));
 		assert_false(uidlist_parse_record(span_of(bad[i]), 3, &r));
 	}
 }
