@@ -464,6 +464,7 @@ static void nexthops_are_read(void **state)
 		{ "inet:[192.0.2.1]:24", "192.0.2.1", 24, false },
 		{ "unix:/run/lmtp", "/run/lmtp", 0, false },
 		{ "unix:private/lmtp", "/spool/private/lmtp", 0, false },
+		{ "b\xc3\xbc" "cher.example", "xn--bcher-kva.example", 25, true },
 		{ "[example.org", NULL, 0, false },
 		{ "example.org:0", NULL, 0, false },
 		{ "", NULL, 0, false },

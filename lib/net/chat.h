@@ -36,7 +36,9 @@ struct chat {
 	unsigned       write_timeout_s;	/* for output sent because there is much of it; 300 */
 };
 
+/* chat_init - a chat over stream (kept, not owned); holds no memory until there is input or output. */
 void chat_init(struct chat *c, struct stream *stream, size_t line_max);
+/* chat_free - give its buffers back; output not yet sent is forgotten. */
 void chat_free(struct chat *c);
 
 /* chat_line - next line; flushes pending output before it waits.  line borrows the buffer until the next

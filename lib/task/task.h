@@ -85,6 +85,7 @@ struct task_waitlist {
 	struct list waiters;
 };
 
+/* task_waitlist_init - nobody waits. */
 void task_waitlist_init(struct task_waitlist *w);
 /* task_wait - until woken: 0, or -1 with errno.  Check the condition again afterwards. */
 int  task_wait(struct task_waitlist *w, uint64_t deadline_us);
@@ -95,6 +96,7 @@ bool task_wake_all(struct task_waitlist *w);
 /* A channel: a bounded queue of pointers between tasks. */
 struct task_channel;
 
+/* task_channel_new - room for capacity items (at least one).  task_channel_free: nobody may wait on it. */
 struct task_channel *task_channel_new(size_t capacity);
 void task_channel_free(struct task_channel *c);
 /* task_channel_send - suspends while full.  task_channel_receive - suspends while empty;
