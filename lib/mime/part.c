@@ -116,8 +116,8 @@ static struct span range(const struct parser *p, const char *from, size_t end)
 	return (struct span){ from, end > start ? end - start : 0 };
 }
 
-/* end_part - its body ends here.  boundary_at: start of the boundary line, or the message's end. */
-static void end_part(const struct parser *p, struct mime_part *part, size_t end, size_t boundary_at)
+/* end_part - its body ends here. */
+static void end_part(const struct parser *p, struct mime_part *part, size_t end)
 {
 	/* A blank line right before a boundary is the boundary's, not the header's. */
 	if (part->header.ptr + part->header.len > p->message.ptr + end) {
@@ -125,9 +125,6 @@ static void end_part(const struct parser *p, struct mime_part *part, size_t end,
 		part->body.ptr = part->header.ptr + part->header.len;
 	}
 	part->body = range(p, part->body.ptr, end);
-	/* A message that is one blank line keeps it: it ends the (empty) header. */
-	if (part->is_message && part->body.len == 0)
-		part->body = range(p, part->body.ptr, boundary_at);
 	part->is_open = false;
 }
 
@@ -135,8 +132,13 @@ static void end_part(const struct parser *p, struct mime_part *part, size_t end,
 static void end_down_to(struct parser *p, const struct mime_part *m, size_t end, size_t at)
 {
 	while (p->current != m) {
-		end_part(p, p->current, end, at);
-		p->current = p->current->parent;
+		struct mime_part *part = p->current;
+
+		end_part(p, part, end);
+		/* A message that is one blank line keeps it: it ends the (empty) header. */
+		if (part->is_message && part->body.len == 0 && part->parent == m)
+			part->body = range(p, part->body.ptr, at);
+		p->current = part->parent;
 	}
 }
 
