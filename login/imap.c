@@ -155,9 +155,11 @@ static void refuse(struct client *c, const char *text)
 	bye(c, text);
 }
 
+/* The session process may have put a response code in front already. */
 static void not_taken(struct client *c, struct span reason)
 {
-	chat_printf(&c->chat, SPAN_FMT " NO [UNAVAILABLE] " SPAN_FMT "\r\n", SPAN_ARG(c->tag), SPAN_ARG(reason));
+	chat_printf(&c->chat, SPAN_FMT " NO %s" SPAN_FMT "\r\n", SPAN_ARG(c->tag),
+	            span_starts(reason, span_lit("[")) ? "" : "[UNAVAILABLE] ", SPAN_ARG(reason));
 }
 
 /* ---- commands ---- */

@@ -59,9 +59,11 @@ static void refuse(struct client *c, const char *text)
 	bye(c, arena_printf(c->per_command, "[SYS/TEMP] %s", text));
 }
 
+/* The session process may have put a response code in front already. */
 static void not_taken(struct client *c, struct span reason)
 {
-	chat_printf(&c->chat, "-ERR [SYS/TEMP] " SPAN_FMT "\r\n", SPAN_ARG(reason));
+	chat_printf(&c->chat, "-ERR %s" SPAN_FMT "\r\n",
+	            span_starts(reason, span_lit("[")) ? "" : "[SYS/TEMP] ", SPAN_ARG(reason));
 }
 
 /* ---- commands ---- */
