@@ -89,5 +89,10 @@ int introduce(struct generation *g, const struct program *asker, const char *ser
 	}
 	if (unit->program->kind == SOCK_SEQPACKET && (unit->program->flags & PROGRAM_ACCEPTS_ITSELF) == 0)
 		fd = pass_connection(unit);
+	if (fd < 0 && !unit->is_private) {
+		/* qmgr takes whoever comes by its public socket for a stranger: the asker must try again. */
+		errno = EAGAIN;
+		return -1;
+	}
 	return fd >= 0 ? fd : connect_to_listener(unit);
 }

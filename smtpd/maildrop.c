@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/service/service.h"
@@ -79,16 +80,32 @@ static void scan(const struct maildrop *m, size_t limit)
 	closedir(folder);
 }
 
+/* Answer master until then; false: it wants us to end. */
+static bool wait_until(struct service_run *run, uint64_t deadline_us)
+{
+	struct pollfd control = { .fd = run->control_fd, .events = POLLIN };
+	uint64_t now;
+
+	while ((now = clock_now_us()) < deadline_us) {
+		if (poll(&control, 1, (int)((deadline_us - now) / 1000 + 1)) > 0 &&
+		    service_blocking_control(run) != SERVICE_GO_ON)
+			return false;
+	}
+	return true;
+}
+
 static void run_maildrop(struct service_run *run)
 {
 	size_t limit = run->conf->message_size_limit == 0 ? BUF_NO_LIMIT
 	                                                  : (size_t)run->conf->message_size_limit + 1048576;
-	struct pollfd control = { .fd = run->control_fd, .events = POLLIN };
 
-	do {
+	for (;;) {
+		uint64_t next = clock_in_s(SCAN_EVERY_S);
+
 		scan(run->user, limit);
-		/* master speaks to us only to end us. */
-	} while (poll(&control, 1, SCAN_EVERY_S * 1000) == 0);
+		if (!wait_until(run, next))
+			return;
+	}
 }
 
 static const struct service maildrop_service = {

@@ -277,6 +277,13 @@ static void say_hello(struct smtpd *s)
 	smtpd_reply(s, 220, "", "%s", s->conf->smtpd_banner);
 }
 
+static void learn_name(struct smtpd *s)
+{
+	smtpd_peer_resolve(s);
+	if (!s->peer.is_local_user)
+		log_note("connect from " SPAN_FMT, SPAN_ARG(s->peer.label));
+}
+
 /* Everything before the first command: TLS wrapper, limits, name, greeting; false: no session. */
 static bool welcome(struct smtpd *s)
 {
@@ -284,10 +291,8 @@ static bool welcome(struct smtpd *s)
 		smtpd_reply(s, 421, "4.3.2", "%s All server ports are busy", s->conf->myhostname);
 		return false;
 	}
-	if (!s->conf->smtpd_delay_reject || s->conf->smtpd_tls_wrappermode) {
-		smtpd_peer_resolve(s);
-		log_note("connect from " SPAN_FMT, SPAN_ARG(s->peer.label));
-	}
+	if (!s->conf->smtpd_delay_reject || s->conf->smtpd_tls_wrappermode)
+		learn_name(s);
 	if (s->conf->smtpd_tls_wrappermode && (s->server->tls == NULL || !smtpd_start_tls(s)))
 		return false;
 	if (!smtpd_client_enter(s))
@@ -297,8 +302,7 @@ static bool welcome(struct smtpd *s)
 		say_hello(s);
 		if (chat_flush(&s->chat, smtpd_deadline(s)) < 0)
 			s->chat.failed = true;
-		smtpd_peer_resolve(s);
-		log_note("connect from " SPAN_FMT, SPAN_ARG(s->peer.label));
+		learn_name(s);
 		return smtpd_access_connect(s);
 	}
 	if (!smtpd_access_connect(s))

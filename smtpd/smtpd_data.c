@@ -38,6 +38,7 @@ static enum smtpd_next finish(struct smtpd *s)
 	struct smtpd_content *c = s->mail->content;
 	bool is_smuggled;
 
+	s->where = "END-OF-MESSAGE";
 	smtpd_content_finish(s);
 	is_smuggled = c->code != 0 && strcmp(c->why.dsn, "5.5.2") == 0;
 	if (c->code != 0)

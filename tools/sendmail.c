@@ -227,7 +227,8 @@ static struct span finish_content(struct sendmail *m, struct span message, struc
 		for (const char *p = m->full_name; *p != '\0'; p++)
 			if (*p != '"' && *p != '\\' && (unsigned char)*p >= ' ')
 				buf_add_byte(out, *p);
-		buf_addf(out, "\" <%s>\r\n", m->sender);
+		buf_addf(out, "\" <%s%s%s>\r\n", m->sender, strchr(m->sender, '@') == NULL ? "@" : "",
+		         strchr(m->sender, '@') == NULL ? m->conf->myorigin : "");
 	}
 	while (mime_field_next(&rest, &field))
 		if (!is_one_of(field.name, hidden))
