@@ -112,17 +112,21 @@ static void many_tasks_end(void **state)
 	assert_int_equal(ended, 5000);
 }
 
+/* From one base, so that the order is that of the letters however late each begins. */
+static uint64_t sleep_base_us;
+
 static void sleep_then_tell(void *arg)
 {
 	const char *c = arg;
 
-	assert_int_equal(task_sleep_us((uint64_t)(*c - 'a') * 3000), 0);
+	assert_int_equal(task_sleep_until(sleep_base_us + (uint64_t)(*c - 'a') * 3000), 0);
 	tell(*c);
 }
 
 static void sleepers(void *arg)
 {
 	(void)arg;
+	sleep_base_us = clock_now_us();
 	assert_non_null(task_spawn(sleep_then_tell, (void *)(size_t)"d", "d"));
 	assert_non_null(task_spawn(sleep_then_tell, (void *)(size_t)"b", "b"));
 	assert_non_null(task_spawn(sleep_then_tell, (void *)(size_t)"c", "c"));
