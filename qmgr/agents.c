@@ -164,7 +164,7 @@ static void take_result(struct agent *a, struct delivery *d, const struct delive
 		if (r->owner.len > 0)
 			owner_start(m, i, r->owner, r->expansion);
 		else
-			recipient_expanded(m, i, r->expansion);
+			recipient_expanded(m, i, r->expansion, EXPANDED_BY_AGENT);
 		return;
 	case DELIVER_DEFERRED:
 		break;

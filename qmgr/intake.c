@@ -255,7 +255,10 @@ static void commit_lease(struct ipc_request *request, const struct commit_reques
 		return;
 	}
 	p.fd = lease->fd;
+	list_remove(&lease->node);	/* nobody else may use it meanwhile */
+	(void)hash_put(qmgr->publishing, p.id, l);
 	task_offload(publish_blocking, &p);
+	(void)hash_remove(qmgr->publishing, p.id);
 	end_lease(l, lease);
 	if (p.error != 0) {
 		log_error(SPAN_FMT ": cannot commit: %s", SPAN_ARG(r->queue_id), strerror(p.error));
@@ -312,6 +315,28 @@ static bool check(struct ipc_request *request, const struct commit_request *r, s
 	return true;
 }
 
+struct lease_commit {
+	struct ipc_request *request;
+	uint64_t            arrival_us;
+};
+
+static void lease_task(void *arg)
+{
+	struct lease_commit *c = arg;
+
+	commit_lease(c->request, c->request->message, c->arrival_us);
+}
+
+/* start_lease_commit - in a task of its own: the connection's other requests go on. */
+static void start_lease_commit(struct ipc_request *request, uint64_t arrival_us)
+{
+	struct lease_commit *c = ARENA_NEW(request->arena, struct lease_commit);
+
+	*c = (struct lease_commit){ request, arrival_us };
+	if (task_spawn(lease_task, c, "commit") == NULL)
+		reply_commit(request, DEFER, "4.3.0", "out of resources", 0);
+}
+
 /* handle_commit - runs in the connection's reader: an inline commit is answered when its batch is on disk. */
 void handle_commit(struct ipc_request *request)
 {
@@ -321,7 +346,7 @@ void handle_commit(struct ipc_request *request)
 	if (!check(request, r, &e))
 		return;
 	if (r->lease != 0)
-		commit_lease(request, r, e.arrival_us);
+		start_lease_commit(request, e.arrival_us);
 	else
 		commit_inline(request, r);
 }

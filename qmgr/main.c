@@ -129,7 +129,7 @@ static void adopt_found(const char *id)
 {
 	struct mail *mail;
 
-	if (message_find(span_of(id)) != NULL)
+	if (message_find(span_of(id)) != NULL || hash_get(qmgr->publishing, span_of(id)) != NULL)
 		return;
 	switch (store_add_file(&qmgr->index, id, &mail)) {
 	case STORE_FILE_GOOD:
@@ -250,6 +250,7 @@ static void start(struct service_run *run)
 	task_set_threads(OFFLOAD_THREADS);
 	if (store_open(&qmgr->store, root, true, true) < 0)
 		log_fatal("open the queue below %s: %s", run->conf->queue_directory, strerror(errno));
+	qmgr->publishing = hash_new();
 	list_init(&qmgr->waiting);
 	list_init(&qmgr->journal.segments);
 	task_waitlist_init(&qmgr->load_work);

@@ -122,6 +122,7 @@ struct qmgr {
 	struct task_waitlist load_work, route_work, dispatch_work;
 	unsigned long long   free_bytes;	/* of the spool, as of the last tick */
 	bool                 is_scanned;
+	struct hash         *publishing;	/* ids whose files are being named: the scan leaves them alone */
 	struct ipc_server    ipc;
 };
 
@@ -176,7 +177,12 @@ void recipients_queue(struct message *m);
 void recipient_sent(struct message *m, size_t i, bool is_durable);
 void recipient_deferred(struct message *m, size_t i, struct span dsn, struct span reason);
 void recipient_failed(struct message *m, size_t i, struct span dsn, struct span reason);
-void recipient_expanded(struct message *m, size_t i, struct span addresses);
+/* recipient_expanded - addresses take the place of i.  What an agent leads back to an ancestor is a loop and dropped;
+ * the router ended its loops itself, and a virtual alias may keep a copy for its own address. */
+enum expanded_by { EXPANDED_BY_AGENT, EXPANDED_BY_ROUTER };
+void recipient_expanded(struct message *m, size_t i, struct span addresses, enum expanded_by by);
+/* recipient_is_own_ancestor - i came out of the expansion of its own address: not to be expanded again. */
+bool recipient_is_own_ancestor(struct message *m, size_t i);
 /* recipient_log - the line of a try that no agent of its own logs (error, retry, discard roles). */
 void recipient_log(struct message *m, size_t i, const char *role, struct span dsn, const char *status,
                    struct span reason);

@@ -225,7 +225,14 @@ static void join(struct message *m, size_t parent, struct span address, struct s
 	a->runs[i].phase = PHASE_IDLE;
 }
 
-void recipient_expanded(struct message *m, size_t i, struct span addresses)
+bool recipient_is_own_ancestor(struct message *m, size_t i)
+{
+	const struct envelope_recipient *r = &m->active->queued.envelope.recipients[i];
+
+	return is_ancestor(r->ancestors, r->address);
+}
+
+void recipient_expanded(struct message *m, size_t i, struct span addresses, enum expanded_by by)
 {
 	struct queued *q = &m->active->queued;
 	struct envelope_recipient *r = &q->envelope.recipients[i];
@@ -246,7 +253,8 @@ void recipient_expanded(struct message *m, size_t i, struct span addresses)
 	run_of(m, i)->phase = PHASE_OVER;
 	while (addresses.len > 0) {
 		(void)span_cut(&addresses, '\0', &address);
-		if (address.len == 0 || is_ancestor(buf_span(&ancestors), address) || has_sibling(q, address))
+		if (address.len == 0 || has_sibling(q, address) ||
+		    (by == EXPANDED_BY_AGENT && is_ancestor(buf_span(&ancestors), address)))
 			continue;
 		join(m, i, address, buf_span(&ancestors));
 	}

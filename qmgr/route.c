@@ -54,7 +54,7 @@ static void obey(struct message *m, size_t i, const struct resolve_reply *reply)
 		run->nexthop = arena_dup(arena, reply->nexthop);
 		return;
 	case ROUTE_EXPANDED:
-		recipient_expanded(m, i, reply->expansion);
+		recipient_expanded(m, i, reply->expansion, EXPANDED_BY_ROUTER);
 		return;
 	case ROUTE_UNKNOWN:
 	case ROUTE_ERROR:
@@ -72,7 +72,10 @@ static void obey(struct message *m, size_t i, const struct resolve_reply *reply)
 static void route_one(struct message *m, size_t i)
 {
 	const struct envelope *e = &m->active->queued.envelope;
-	struct resolve_request request = { .recipient = e->recipients[i].address, .sender = e->sender };
+	struct resolve_request request = {
+		.recipient = e->recipients[i].address, .sender = e->sender,
+		.flags = recipient_is_own_ancestor(m, i) ? ROUTE_NO_ALIASES : 0,
+	};
 	struct resolve_reply reply;
 	struct arena *arena = arena_new(NULL);
 

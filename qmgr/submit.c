@@ -73,7 +73,9 @@ static int submit_file(const char *id, const struct envelope *e, struct span env
 {
 	struct filing f = { .id = id, .envelope = envelope, .content = content, .arena = arena_new(NULL) };
 
+	(void)hash_put(qmgr->publishing, span_of(id), &f);
 	task_offload(file_blocking, &f);
+	(void)hash_remove(qmgr->publishing, span_of(id));
 	arena_free(f.arena);
 	if (f.error == 0)
 		(void)message_adopt_file(span_of(id), e->arrival_us, content.len, 0);
