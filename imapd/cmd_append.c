@@ -51,15 +51,19 @@ static void open_target(struct imap *s, struct append *a, struct span name)
 		a->result = MAIL_READ_ONLY;
 }
 
+static bool is_over_limit(const struct imap *s, uint64_t size)
+{
+	return s->settings->append_limit != 0 && size > s->settings->append_limit;
+}
+
 /* begin_message - flags and date are known; may the bytes come? */
 static void begin_message(struct imap *s, struct append *a, const struct append_message *m)
 {
-	unsigned long long limit = s->settings->append_limit;
 	uint64_t keywords = 0;
 
 	if (a->result != MAIL_OK || a->refusal != NULL)
 		return;
-	if (limit != 0 && m->mark.size > limit) {
+	if (is_over_limit(s, m->mark.size)) {
 		a->refusal = "[TOOBIG] Message too large";
 		return;
 	}
@@ -104,7 +108,9 @@ static bool receive(struct imap *s, struct append *a, const struct append_messag
 		return false;
 	if (m->mark.is_sync)
 		imap_write(s, "+ OK\r\n");
-	if (is_refused ? !input_discard(s, m->mark.size) : !take_bytes(s, a, m->mark.size)) {
+	/* A refused message that comes unasked is read to nowhere, so that the client learns why; within reason. */
+	if (is_over_limit(s, m->mark.size) ? !input_discard(s, m->mark.size)
+	                                   : !take_bytes(s, a, m->mark.size)) {
 		imap_write(s, "* BYE message cut short\r\n");
 		s->ended = true;
 		return false;

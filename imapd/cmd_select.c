@@ -23,17 +23,13 @@ static bool skip_select_params(struct imap_parse *p)
 static void describe(struct imap *s)
 {
 	uint32_t unseen = mailbox_first_unseen(s->box);
-	unsigned keywords = 0;
 
-	imap_write_flag_lists(s);
+	imap_tell_keywords(s);
 	imap_writef(s, "* %u EXISTS\r\n* %u RECENT\r\n", mailbox_count(s->box), mailbox_recent(s->box));
 	if (unseen != 0)
 		imap_writef(s, "* OK [UNSEEN %u] First unseen\r\n", unseen);
 	imap_writef(s, "* OK [UIDVALIDITY %u] UIDs valid\r\n* OK [UIDNEXT %u] Predicted next UID\r\n",
 	            mailbox_uidvalidity(s->box), mailbox_uidnext(s->box));
-	for (unsigned n = 0; n < MAIL_KEYWORDS_MAX; n++)
-		keywords += mailbox_keyword(s->box, n).len != 0;
-	s->keywords_told = keywords;
 	s->exists_told = mailbox_count(s->box);
 }
 

@@ -58,19 +58,6 @@ static void write_changes(struct imap *s, const uint32_t *seqs, size_t count)
 	}
 }
 
-/* announce_keywords - FLAGS, when the command made a keyword, before the first FETCH that shows it. */
-static void announce_keywords(struct imap *s)
-{
-	unsigned keywords = 0;
-
-	for (unsigned n = 0; n < MAIL_KEYWORDS_MAX; n++)
-		keywords += mailbox_keyword(s->box, n).len != 0;
-	if (keywords == s->keywords_told)
-		return;
-	s->keywords_told = keywords;
-	imap_write_flag_lists(s);
-}
-
 void imap_store(struct imap *s, struct imap_parse *p)
 {
 	struct store_request r;
@@ -93,7 +80,7 @@ void imap_store(struct imap *s, struct imap_parse *p)
 		imap_done(s, MAIL_LIMIT, "");
 		return;
 	}
-	announce_keywords(s);
+	imap_tell_keywords(s);	/* new ones, before the first FETCH that shows one */
 	result = mailbox_store(s->box, seqs, count, r.how, r.list.flags, keywords, NULL);
 	if (!r.is_silent)
 		write_changes(s, seqs, count);

@@ -41,6 +41,7 @@ struct imap {
 	unsigned           bad_commands;	/* in a row */
 	uint32_t           exists_told;	/* how many messages the client knows of */
 	unsigned           keywords_told;	/* number of keywords in the last FLAGS reply */
+	bool               has_told_keywords;
 	bool               ended;	/* hang up after this command */
 	bool               ended_by_client;	/* writing failed: say nothing more */
 	bool               by_uid;	/* the command under way has UID before it */
@@ -85,6 +86,8 @@ void imap_result_target(struct imap *s, enum mail_result result);
 
 /* imap_update - bring the view up to date and tell the client: EXPUNGE where allowed, EXISTS, FLAGS, FETCH. */
 void imap_update(struct imap *s, bool may_expunge);
+/* imap_tell_keywords - FLAGS and PERMANENTFLAGS, when the folder has other keywords than the client was told. */
+void imap_tell_keywords(struct imap *s);
 /* imap_done - the end of a command that touched the folder: updates its row allows, then the tagged reply. */
 void imap_done(struct imap *s, enum mail_result result, const char *text);
 /* imap_resolve - sequence numbers that a set names, ascending, each once (arena).  By UID, what is not there is left

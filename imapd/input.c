@@ -177,8 +177,10 @@ static enum input_result collect(struct imap *s, bool in_append, struct span *ou
 			if (mark.is_sync)
 				return INPUT_TOO_LONG;
 			text->overflowed = true;
-			if (!input_discard(s, mark.size))
+			if (!input_discard(s, mark.size)) {
+				imap_write(s, "* BYE literal too large\r\n");
 				return INPUT_GONE;
+			}
 			continue;
 		}
 		if (mark.is_sync)

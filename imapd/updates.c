@@ -14,6 +14,17 @@ static unsigned keyword_count(struct imap *s)
 	return count;
 }
 
+void imap_tell_keywords(struct imap *s)
+{
+	unsigned count = keyword_count(s);
+
+	if (s->has_told_keywords && s->keywords_told == count)
+		return;
+	s->has_told_keywords = true;
+	s->keywords_told = count;
+	imap_write_flag_lists(s);
+}
+
 void imap_update(struct imap *s, bool may_expunge)
 {
 	struct mailbox_changes changes = { .count = 0 };
@@ -33,10 +44,7 @@ void imap_update(struct imap *s, bool may_expunge)
 		            mailbox_recent(s->box));
 	}
 	/* New keywords are announced before the first FETCH that shows one. */
-	if (keyword_count(s) != s->keywords_told) {
-		s->keywords_told = keyword_count(s);
-		imap_write_flag_lists(s);
-	}
+	imap_tell_keywords(s);
 	for (size_t i = 0; i < changes.changed_count; i++) {
 		const struct message *message = mailbox_message(s->box, changes.changed[i]);
 
@@ -106,6 +114,6 @@ void imap_close_box(struct imap *s)
 {
 	mailbox_close(s->box);
 	s->box = NULL;
-	s->keywords_told = 0;
+	s->has_told_keywords = false;
 	arena_reset(s->box_arena);
 }
