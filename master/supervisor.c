@@ -116,10 +116,12 @@ static void count_failure(struct unit *unit, const struct worker *w)
 
 void supervisor_worker_died(struct worker *w, int status)
 {
-	if (WIFSIGNALED(status))
+	bool as_told = w->state == WORKER_LEAVING && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
+
+	if (WIFSIGNALED(status) && !as_told)
 		log_warning("process %s pid %d of service %s killed by signal %d", w->program->program, (int)w->pid,
 		            w->name, WTERMSIG(status));
-	else if (WEXITSTATUS(status) != 0)
+	else if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
 		log_warning("process %s pid %d of service %s exit status %d", w->program->program, (int)w->pid,
 		            w->name, WEXITSTATUS(status));
 	if (w->unit != NULL && !supervisor.is_stopping)

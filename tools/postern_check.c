@@ -20,7 +20,7 @@ static const char *const known_commands[] = {
 	"smtpd", "postscreen", "pickup", "qmgr", "router", "trivial-rewrite", "dns", "auth", "tlsmgr", "smtp",
 	"lmtp", "local", "virtual", "login", "imapd", "pop3d", "postlogd", "cleanup", "bounce", "defer", "trace",
 	"verify", "flush", "proxymap", "showq", "error", "retry", "discard", "anvil", "scache", "tlsproxy",
-	"dnsblog",
+	"dnsblog", "maildrop",
 };
 
 static bool is_known(const char *command)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -131,7 +132,7 @@ static bool wants_landlock(const struct sandbox *s, unsigned may)
 	return (may & MAY_BECOME_USER) == 0 || s->path_count > 0;
 }
 
-static void enter(const struct sandbox *s, unsigned may)
+static void enter(const struct sandbox *s, unsigned may, int end_signal)
 {
 	int ruleset = wants_landlock(s, may) ? landlock_open(s) : -1;
 
@@ -140,6 +141,9 @@ static void enter(const struct sandbox *s, unsigned may)
 	shrink_bounding_set(may);
 	change_user(s);
 	drop_capabilities(may);
+	/* After the change of user, which forgets it. */
+	if (end_signal != 0)
+		MUST(prctl(PR_SET_PDEATHSIG, end_signal, 0, 0, 0), "end with the parent");
 	close_to_others();
 	landlock_close(ruleset);
 	seccomp_enter(may, s->strict);
@@ -147,10 +151,10 @@ static void enter(const struct sandbox *s, unsigned may)
 
 void sandbox_enter(const struct sandbox *s)
 {
-	enter(s, s->may);
+	enter(s, s->may, 0);
 }
 
 void sandbox_become(const struct sandbox *s)
 {
-	enter(s, s->may & ~(unsigned)(MAY_FORK | MAY_BECOME_USER));
+	enter(s, s->may & ~(unsigned)(MAY_FORK | MAY_BECOME_USER), SIGTERM);
 }

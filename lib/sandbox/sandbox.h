@@ -57,7 +57,7 @@ void sandbox_allow(struct sandbox *s, const char *path, bool may_write);
 /* sandbox_enter - ends the process with a clear line when a step that must work fails. */
 void sandbox_enter(const struct sandbox *s);
 /* sandbox_become - the part a zygote's child runs before it sees a byte of mail: groups, uid, rlimits, no
- * capabilities, Landlock to the given folder, seccomp without fork. */
+ * capabilities, Landlock to the given folder, seccomp without fork.  The child ends with its zygote. */
 void sandbox_become(const struct sandbox *s);
 /* sandbox_user - "name", "number", "name:group", "number:number" to ids; false when unknown. */
 bool sandbox_user(const char *text, uid_t *uid, gid_t *gid);
