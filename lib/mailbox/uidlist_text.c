@@ -45,7 +45,7 @@ static bool read_header_field(struct uidlist_header *h, struct span field)
 		h->uidl_format = value;
 		return true;
 	default:
-		/* Unknown fields stand behind each other: from the first to the last. */
+		/* From the first unknown field to the last; known ones between them are passed over when printed. */
 		if (h->unknown.ptr == NULL)
 			h->unknown = field;
 		h->unknown.len = (size_t)(field.ptr + field.len - h->unknown.ptr);
@@ -138,13 +138,16 @@ bool uidlist_parse_record(struct span line, unsigned version, struct uidlist_rec
 
 void uidlist_print_header(struct buf *out, const struct uidlist_header *h)
 {
+	struct span unknown = h->unknown, field;
+
 	buf_addf(out, "3 V%u N%u", h->uidvalidity, h->next_uid);
 	if (h->guid[0] != '\0')
 		buf_addf(out, " G%s", h->guid);
 	if (h->uidl_format.len > 0)
 		buf_addf(out, " P" SPAN_FMT, SPAN_ARG(h->uidl_format));
-	if (h->unknown.len > 0)
-		buf_addf(out, " " SPAN_FMT, SPAN_ARG(h->unknown));
+	while (span_token(&unknown, " ", &field))
+		if (strchr("VNGP", field.ptr[0]) == NULL || field.ptr[0] == '\0')
+			buf_addf(out, " " SPAN_FMT, SPAN_ARG(field));
 	buf_add_byte(out, '\n');
 }
 
