@@ -55,6 +55,7 @@ bool client_start_tls(struct client *c)
 		return false;
 	}
 	c->is_tls = true;
+	task_idle_memory();	/* handshakes go deep; nothing after them does */
 	if (conf->login_tls_loglevel > 0 && tls_describe(&c->stream, &facts))
 		log_note("%s", tls_log_line(c->arena, &facts, "from", c->remote_text));
 	return true;
