@@ -449,6 +449,71 @@ static void release_lets_calls_finish(void **state)
 	perform(play_release, keeping, 1, &s);
 }
 
+/* ---- notices ---- */
+
+static void notice_back(struct ipc_request *r)
+{
+	struct echo_reply out = { ((const struct echo_request *)r->message)->number + 1, SPAN("back"), -1 };
+
+	assert_true(r->id == 0);
+	((struct scene *)r->user)->handled++;
+	assert_int_equal(ipc_peer_notify(r->peer, &echo_reply_type, &out), 0);
+}
+
+static void note_notice(struct ipc_request *r)
+{
+	struct scene *s = r->user;
+
+	assert_true(((const struct echo_reply *)r->message)->number == 8);
+	s->handled++;
+}
+
+static void note_lost(void *user)
+{
+	((struct scene *)user)->opened += 100;
+}
+
+static void play_notices(struct scene *s)
+{
+	static const struct ipc_handler handlers[] = { { &echo_reply_type, note_notice, false } };
+	struct echo_request             in = { 7, SPAN("there"), -1 };
+
+	ipc_channel_on_notice(s->channel, handlers, 1, note_lost, s);
+	assert_int_equal(ipc_channel_notify(s->channel, &echo_request_type, &in), 0);
+	while (s->handled < 2)
+		task_yield();
+	assert_true(ipc_channel_is_open(s->channel));
+}
+
+static void notices_go_both_ways(void **state)
+{
+	static const struct ipc_handler handlers[] = { { &echo_request_type, notice_back, false } };
+	struct scene                    s;
+
+	(void)state;
+	perform(play_notices, handlers, 1, &s);
+	assert_int_equal(s.opened, 101);	/* and the end was told once */
+}
+
+static void play_unwanted_notice(struct scene *s)
+{
+	struct echo_reply out = { 1, SPAN(""), -1 };
+
+	assert_int_equal(ipc_blocking_send(s->server_fd, &echo_reply_type, 0, 0, &out), 0);
+	while (ipc_channel_is_open(s->channel))
+		task_yield();
+	assert_int_equal(close(s->server_fd), 0);
+}
+
+static void unwanted_notice_costs_the_channel(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	perform(play_unwanted_notice, NULL, 0, &s);
+	assert_false(s.handled);
+}
+
 /* ---- blocking ---- */
 
 static void blocking_side(void **state)
@@ -532,6 +597,8 @@ int main(void)
 		cmocka_unit_test(lost_peer_ends_the_call),
 		cmocka_unit_test(drain_loses_no_request),
 		cmocka_unit_test(release_lets_calls_finish),
+		cmocka_unit_test(notices_go_both_ways),
+		cmocka_unit_test(unwanted_notice_costs_the_channel),
 		cmocka_unit_test(blocking_side),
 		cmocka_unit_test(too_many_descriptors_are_closed),
 	};
