@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (MESSAGE_FILE_CONTENT + p.content_length > size ||
 		    q.envelope.recipient_count != p.recipient_count)
 			abort();
-		(void)message_file_check(fd, &p);
+		if (message_file_check(fd, &p) == 0 && p.content_length > size)
+			abort();
 	}
 	close(fd);
 	arena_free(arena);
