@@ -32,6 +32,7 @@ static const struct program programs[] = {
 	{ "trivial-rewrite", "router", SOCK_SEQPACKET, 0, router_asks },
 	{ "dns",        "dns",      SOCK_SEQPACKET, PROGRAM_SINGLE, none },
 	{ "auth",       "auth",     SOCK_SEQPACKET, PROGRAM_SINGLE, auth_asks },
+	{ "auth-client", "auth",    SOCK_STREAM,    PROGRAM_SINGLE, none },	/* Dovecot's protocol, for others */
 	{ "tlsmgr",     "tlsmgr",   SOCK_SEQPACKET, PROGRAM_SINGLE, none },
 	{ "smtp",       "smtp",     SOCK_SEQPACKET, PROGRAM_TRANSPORT, smtp_asks },
 	{ "lmtp",       "smtp",     SOCK_SEQPACKET, PROGRAM_TRANSPORT, smtp_asks },
