@@ -132,5 +132,6 @@ int main(int argc, char **argv)
 	use_all_descriptors();
 	set_up(arena);
 	task_main(supervisor_run, NULL);
+	arena_free(arena);
 	return supervisor.status;
 }
