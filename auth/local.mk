@@ -16,13 +16,15 @@ AUTH_LIBS = $(LIBS_SERVICE) $(OPENSSL_LIBS) $(CRYPT_LIBS)
 auth_auth_SOURCES = auth/main.c $(AUTH_SOURCES)
 auth_auth_LDADD = $(AUTH_LIBS)
 
-check_PROGRAMS += auth/scheme_test auth/passwd_file_test auth/sasl_test
+check_PROGRAMS += auth/scheme_test auth/passwd_file_test auth/sasl_test auth/verify_test
 auth_scheme_test_SOURCES = auth/scheme_test.c auth/scheme.c
 auth_scheme_test_LDADD = $(LIBS_BASE) $(OPENSSL_LIBS) $(CRYPT_LIBS) $(TEST_LIBS)
 auth_passwd_file_test_SOURCES = auth/passwd_file_test.c auth/passwd_file.c
 auth_passwd_file_test_LDADD = $(LIBS_BASE) $(TEST_LIBS)
 auth_sasl_test_SOURCES = auth/sasl_test.c auth/sasl.c auth/dovecot_line.c auth/penalty.c
 auth_sasl_test_LDADD = $(LIBS_NET) $(TEST_LIBS)
+auth_verify_test_SOURCES = auth/verify_test.c $(AUTH_SOURCES)
+auth_verify_test_LDADD = $(AUTH_LIBS) $(TEST_LIBS)
 
 FUZZ_TARGETS += auth/fuzz_passwd_file auth/fuzz_dovecot_auth
 auth_fuzz_passwd_file_SOURCES = auth/fuzz_passwd_file.c auth/passwd_file.c
