@@ -11,13 +11,15 @@ static const char *const words[] = {
 	[DELIVER_EXPANDED] = "sent",
 };
 
-/* Seconds between two moments, two significant digits below ten. */
+/* Seconds between two moments: hundredths, at most two significant digits below ten. */
 static const char *seconds(struct arena *arena, uint64_t from_us, uint64_t to_us)
 {
 	double s = to_us > from_us ? (double)(to_us - from_us) / (double)CLOCK_SECOND_US : 0;
 
 	if (s < 0.005)
 		return "0";
+	if (s < 0.1)
+		return arena_printf(arena, "%.2f", s);
 	return arena_printf(arena, s < 9.95 ? "%.2g" : "%.0f", s);
 }
 

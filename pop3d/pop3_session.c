@@ -61,7 +61,7 @@ static void do_capa(struct pop3 *p, struct span arguments)
 {
 	(void)arguments;
 	pop3_reply(p, "+OK Capability list follows");
-	pop3_reply(p, "TOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nUSER\r\nUTF8\r\nEXPIRE NEVER\r\n"
+	pop3_reply(p, "TOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nUSER\r\nEXPIRE NEVER\r\n"
 	              "IMPLEMENTATION Postern\r\n.");
 }
 
