@@ -63,10 +63,17 @@ static struct span without_route(struct span text)
 {
 	size_t colon;
 
-	if (!span_starts(text, span_lit("@")))
-		return text;
-	colon = span_find(text, ':');
-	return colon == SPAN_NOT_FOUND ? text : span_skip(text, colon + 1);
+	for (text = span_trim(text); span_starts(text, span_lit("@")); text = span_trim(span_skip(text, colon + 1))) {
+		colon = span_find(text, ':');
+		if (colon == SPAN_NOT_FOUND)
+			break;
+	}
+	return text;
+}
+
+static bool has_nul(struct span text)
+{
+	return span_find(text, '\0') != SPAN_NOT_FOUND;
 }
 
 struct span address_standard(const struct router *r, struct span text, struct arena *arena)
@@ -74,7 +81,9 @@ struct span address_standard(const struct router *r, struct span text, struct ar
 	struct address a;
 	const char *more = "";
 
-	text = without_route(span_trim(text));
+	text = without_route(text);
+	if (has_nul(text))	/* refused later; never to be cut short */
+		return arena_dup(arena, text);
 	while (span_ends(text, span_lit(".")) && at_sign(text) != SPAN_NOT_FOUND)
 		text = span_first(text, text.len - 1);
 	a = address_split(r, text);
@@ -98,7 +107,7 @@ static bool is_domain_byte(char c)
 
 bool address_is_valid(const struct address *a)
 {
-	if (a->local.len == 0 || a->domain.len == 0 || span_equal(a->local, span_lit("\"\"")))
+	if (a->local.len == 0 || a->domain.len == 0 || span_equal(a->local, span_lit("\"\"")) || has_nul(a->full))
 		return false;
 	if (a->domain.ptr[0] == '[')
 		return a->domain.len > 2 && span_ends(a->domain, span_lit("]"));

@@ -9,3 +9,12 @@ router_router_LDADD = lib/table/libtable.a $(LIBS_SERVICE) $(DB_LIBS) $(PCRE2_LI
 check_PROGRAMS += router/resolve_test
 router_resolve_test_SOURCES = router/resolve_test.c $(router_parts)
 router_resolve_test_LDADD = lib/ipc/libipc.a $(LIBS_TABLE) $(TEST_LIBS)
+
+FUZZ_TARGETS += router/fuzz_address
+router_fuzz_address_SOURCES = router/fuzz_address.c $(router_parts)
+router_fuzz_address_LDADD = lib/ipc/libipc.a $(LIBS_TABLE)
+if FUZZERS
+router_fuzz_address_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+router_fuzz_address_SOURCES += tests/fuzz_main.c
+endif

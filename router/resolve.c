@@ -37,6 +37,10 @@ static bool rewrite(struct resolving *v)
 	bool is_sender = (v->request->flags & ROUTE_IS_SENDER) != 0;
 	struct span text = address_standard(v->r, v->request->recipient, v->arena);
 
+	if (span_find(text, '\0') != SPAN_NOT_FOUND) {
+		answer(v, ROUTE_ERROR, is_sender ? "5.1.7" : "5.1.3", span_lit("bad address syntax"));
+		return false;
+	}
 	if (rewrite_canonical(v->r, text, is_sender ? REWRITE_SENDER : REWRITE_RECIPIENT, v->arena, &text) ==
 	    TABLE_FAILED) {
 		table_failed(v);
@@ -285,6 +289,10 @@ void router_lookup(struct router *r, const struct lookup_request *request, struc
 	reply->status = LOOKUP_FAILED;
 	if (list == NULL)
 		return;
+	if (span_find(request->key, '\0') != SPAN_NOT_FOUND) {	/* no table has such a key */
+		reply->status = LOOKUP_NOT_FOUND;
+		return;
+	}
 	switch (find(r, request, list, arena, &reply->value)) {
 	case TABLE_FOUND:
 		reply->status = LOOKUP_FOUND;

@@ -90,6 +90,8 @@ struct master_conf {
 	size_t               count;
 };
 
+/* master_conf_load - the services of DIR/master.cf, in arena; of two with the same name and type the last.  NULL:
+ * *error says why with file and line. */
 const struct master_conf *master_conf_load(struct arena *arena, const char *config_dir,
                                            const struct conf *conf, const char **error);
 
