@@ -201,13 +201,13 @@ static bool try_now(struct message *m)
 
 static bool delete(struct message *m)
 {
+	if (m->place == PLACE_LOADING)
+		return false;	/* being read: the admin asks again */
 	log_note("%s: removed", m->mail.id);
-	if (m->active == NULL && m->place != PLACE_LOADING) {
+	if (m->active == NULL) {
 		message_forget(m);
 		return true;
 	}
-	if (m->active == NULL)
-		return false;
 	m->active->queued_count -= schedule_remove(&qmgr->schedule, m);
 	m->active->is_deleted = true;
 	message_step(m);

@@ -30,7 +30,7 @@ static struct journal *journal(void)
 
 struct preparing {
 	int                    dir_fd;
-	uint64_t               seq, old_seq;
+	uint64_t               seq;
 	uint32_t               size;
 	struct journal_segment out;
 	int                    error;
@@ -41,7 +41,7 @@ static void prepare_blocking(void *arg)
 	struct preparing *p = arg;
 
 	p->error = 0;
-	if (journal_create(p->dir_fd, p->seq, p->size, p->old_seq, &p->out) < 0)
+	if (journal_create(p->dir_fd, p->seq, p->size, 0, &p->out) < 0)
 		p->error = errno;
 }
 
@@ -61,11 +61,10 @@ static struct segment *prepare(void)
 {
 	struct journal *j = journal();
 	struct preparing p = {
-		.dir_fd = qmgr->store.journal_fd, .seq = j->next_seq++, .old_seq = j->recycled_seq,
+		.dir_fd = qmgr->store.journal_fd, .seq = j->next_seq++,
 		.size = (uint32_t)qmgr->conf->journal_segment_size,
 	};
 
-	j->recycled_seq = 0;
 	j->is_preparing = true;
 	task_offload(prepare_blocking, &p);
 	j->is_preparing = false;
@@ -357,7 +356,6 @@ struct retiring {
 	int      dir_fd;
 	uint64_t seq;
 	int      fd;
-	bool     keep;
 };
 
 static void retire_blocking(void *arg)
@@ -366,19 +364,16 @@ static void retire_blocking(void *arg)
 	char name[JOURNAL_NAME_MAX];
 
 	close(r->fd);
-	if (!r->keep && fs_unlink_at(r->dir_fd, journal_name(r->seq, name)) < 0)
+	if (fs_unlink_at(r->dir_fd, journal_name(r->seq, name)) < 0)
 		log_error("unlink journal segment %s: %s", name, strerror(errno));
 }
 
+/* retire - at once and by unlink: under its old name a finished segment must not outlast a younger one, whose DONE
+ * records are what keeps its messages from coming back. */
 static void retire(struct segment *s)
 {
-	struct journal *j = journal();
-	bool keep = j->recycled_seq == 0 && j->spare == NULL && !s->is_damaged &&
-	            s->file.size == qmgr->conf->journal_segment_size;
-	struct retiring r = { qmgr->store.journal_fd, s->file.seq, s->file.fd, keep };
+	struct retiring r = { qmgr->store.journal_fd, s->file.seq, s->file.fd };
 
-	if (keep)
-		j->recycled_seq = s->file.seq;
 	list_remove(&s->node);
 	task_offload(retire_blocking, &r);
 	free(s);

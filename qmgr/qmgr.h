@@ -19,7 +19,7 @@ struct segment {
 	struct list            messages;	/* that live in it */
 	bool                   is_busy;		/* being written, or its commits answered */
 	bool                   is_closed;	/* takes no more records */
-	bool                   is_damaged;	/* a copy is kept in queue/corrupt: never used again */
+	bool                   is_damaged;	/* a copy is kept in queue/corrupt */
 };
 
 /* A message on its way into the journal; the caller's memory until done() is called. */
@@ -37,7 +37,7 @@ struct journal {
 	struct list          segments;
 	struct segment      *current;		/* NULL: none could be had */
 	struct segment      *spare;
-	uint64_t             next_seq, recycled_seq;
+	uint64_t             next_seq;
 	struct list          commits;		/* waiting */
 	size_t               commit_count;	/* waiting or being written */
 	struct buf           notes;		/* waiting, framed */
