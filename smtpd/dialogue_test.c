@@ -302,6 +302,7 @@ int main(void)
 	int count = scandir(TALK_DIR, &entries, is_talk, alphasort);
 	struct arena *arena = arena_new(NULL);
 	struct CMUnitTest *tests;
+	int failed;
 
 	if (count <= 0) {
 		fprintf(stderr, "no conversations in %s\n", TALK_DIR);
@@ -315,5 +316,10 @@ int main(void)
 			.initial_state = arena_printf(arena, "%s/%s", TALK_DIR, entries[i]->d_name),
 		};
 	tests[count] = (struct CMUnitTest){ .name = "rows_have_dialogues", .test_func = rows_have_dialogues };
-	return _cmocka_run_group_tests("dialogues", tests, (size_t)count + 1, NULL, NULL);
+	failed = _cmocka_run_group_tests("dialogues", tests, (size_t)count + 1, NULL, NULL);
+	for (int i = 0; i < count; i++)
+		free(entries[i]);
+	free(entries);
+	arena_free(arena);
+	return failed;
 }

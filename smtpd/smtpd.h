@@ -185,6 +185,7 @@ struct smtpd_mail {
 	unsigned long long         size;	/* announced; 0: not */
 	struct envelope_recipient *recipients;
 	size_t                     recipient_count, recipient_room;
+	size_t                     envelope_bytes;	/* about what the recipients take in the commit */
 	size_t                     overshoot;	/* recipients past smtpd_recipient_limit */
 	bool                       is_held, is_discarded;
 	struct span                prepended;	/* header lines that access tables asked for */
@@ -252,6 +253,8 @@ void smtpd_content_begin(struct smtpd *s, bool is_dotted);
 size_t smtpd_content_feed(struct smtpd *s, struct span bytes);
 /* smtpd_content_finish - all is here.  DONE, or why it cannot be taken (content->code is the reply). */
 void smtpd_content_finish(struct smtpd *s);
+/* smtpd_content_spill - move what is in memory to the leased file; failure is in content->code.  Suspends. */
+void smtpd_content_spill(struct smtpd *s);
 /* smtpd_content_free - give back buffer and file. */
 void smtpd_content_free(struct smtpd_content *c);
 /* smtpd_commit - hand the message to qmgr; 250 only when it is on stable storage.  Suspends. */

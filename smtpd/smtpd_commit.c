@@ -11,6 +11,8 @@
 #include "lib/task/task.h"
 #include "smtpd/smtpd.h"
 
+enum { MESSAGE_OVERHEAD = 1024 };	/* names and numbers of a commit request */
+
 static void fill_envelope(struct smtpd *s, struct envelope *e, char port[12])
 {
 	struct smtpd_mail *m = s->mail;
@@ -41,34 +43,43 @@ static void fill_envelope(struct smtpd *s, struct envelope *e, char port[12])
 	}
 }
 
-/* The message is on its way to qmgr; 0 or -1. */
+/* What does not fit beside the envelope goes by the leased file, however small. */
+static bool make_fit(struct smtpd *s, size_t envelope_bytes)
+{
+	struct smtpd_content *c = s->mail->content;
+
+	if (c->fd < 0 && envelope_bytes + c->buf.len > IPC_MESSAGE_MAX - MESSAGE_OVERHEAD)
+		smtpd_content_spill(s);
+	return c->code == 0;
+}
+
+/* Ask qmgr to take it; 0 or -1. */
 static int send_commit(struct smtpd *s, struct commit_reply *reply)
 {
 	struct smtpd_mail *m = s->mail;
 	struct smtpd_content *c = m->content;
-	struct commit_request request = {
-		.queue_id = span_of(m->queue_id),
-		.lease = c->lease,
-		.content_length = c->in_file + c->buf.len,
-		.content_crc32c = c->crc,
-		.is_held = m->is_held,
-	};
+	struct commit_request request = { .queue_id = span_of(m->queue_id), .is_held = m->is_held };
 	struct envelope e;
 	struct buf bytes;
 	char port[12];
-	int result;
+	int result = -1;
 
-	if (c->fd < 0) {
-		request.content = buf_span(&c->buf);
-		request.content_crc32c = crc32c(0, request.content);
-	}
 	fill_envelope(s, &e, port);
 	buf_init(&bytes, BUF_NO_LIMIT);
 	envelope_encode(&bytes, &e);
 	request.envelope = buf_span(&bytes);
-	/* Not again after a lost channel: the first try may have been committed. */
-	result = smtpd_call(s, SERVICE_QMGR, false, &commit_request_type, &request, &commit_reply_type,
-	                    reply, m->arena);
+	if (make_fit(s, bytes.len)) {
+		request.lease = c->lease;
+		request.content_length = e.size;
+		request.content_crc32c = c->crc;
+		if (c->fd < 0) {
+			request.content = buf_span(&c->buf);
+			request.content_crc32c = crc32c(0, request.content);
+		}
+		/* Not again after a lost channel: the first try may have been committed. */
+		result = smtpd_call(s, SERVICE_QMGR, false, &commit_request_type, &request,
+		                    &commit_reply_type, reply, m->arena);
+	}
 	buf_free(&bytes);
 	return result;
 }

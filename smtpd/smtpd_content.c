@@ -55,7 +55,7 @@ static void add_received(struct smtpd *s, struct buf *out)
 		r.client_address = span_lit("127.0.0.1");
 	/* More than one name would tell each the other (RFC 5321 7.2). */
 	if (m->recipient_count == 1)
-		r.recipient = m->recipients[0].original;
+		r.recipient = m->recipients[0].original.len > 0 ? m->recipients[0].original : m->recipients[0].address;
 	received_add(out, &r);
 	buf_add(out, m->prepended);
 }
@@ -228,8 +228,9 @@ static bool lease(struct smtpd *s, struct smtpd_content *c)
 }
 
 /* Move what is in memory to the file.  A thread writes: the disk may make it wait. */
-static void spill(struct smtpd *s, struct smtpd_content *c)
+void smtpd_content_spill(struct smtpd *s)
 {
+	struct smtpd_content *c = s->mail->content;
 	struct file_write w;
 
 	if (c->fd < 0 && !lease(s, c))
@@ -280,7 +281,7 @@ size_t smtpd_content_feed(struct smtpd *s, struct span bytes)
 		scan_header(s);
 	/* A header line that is not whole yet stays in memory; its length is bounded. */
 	if (c->code == 0 && c->buf.len > s->server->journal_limit && c->header.is_over)
-		spill(s, c);
+		smtpd_content_spill(s);
 	return used;
 }
 
@@ -313,9 +314,9 @@ void smtpd_content_finish(struct smtpd *s)
 			end_header(s, &c->header, c->buf.len, false);
 	}
 	if (c->code == 0 && c->fd >= 0 && c->buf.len > 0)
-		spill(s, c);
+		smtpd_content_spill(s);
 	if (c->fd < 0 && c->code == 0 && c->buf.len > s->server->journal_limit)
-		spill(s, c);
+		smtpd_content_spill(s);
 }
 
 void smtpd_content_free(struct smtpd_content *c)

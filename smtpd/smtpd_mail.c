@@ -11,6 +11,9 @@
 #include "lib/smtp/address.h"
 #include "smtpd/smtpd.h"
 
+/* The whole envelope travels in one message to qmgr; a recipient has a few bytes around its strings. */
+enum { ENVELOPE_BYTES_MAX = IPC_MESSAGE_MAX - 16384, RECIPIENT_BYTES = 64 };
+
 const char *smtpd_queue_id(const struct smtpd *s)
 {
 	return s->mail != NULL && s->mail->queue_id[0] != '\0' ? s->mail->queue_id : "NOQUEUE";
@@ -193,7 +196,7 @@ static bool has_room(struct smtpd *s)
 	struct smtpd_mail *m = s->mail;
 	size_t limit = (size_t)s->conf->smtpd_recipient_limit;
 
-	if (m->recipient_count < limit)
+	if (m->recipient_count < limit && m->envelope_bytes < ENVELOPE_BYTES_MAX)
 		return true;
 	if (m->overshoot++ < (size_t)s->conf->smtpd_recipient_overshoot_limit) {
 		smtpd_reply_line(s, 452, true, span_lit("4.5.3 Error: too many recipients"));
@@ -222,11 +225,14 @@ static bool check_recipient(struct smtpd *s, struct span given, struct span args
 	if (!smtpd_access_rcpt(s, given, route))
 		return false;
 	r->address = route->address.len > 0 ? route->address : given;
-	r->original = given;
+	if (!span_equal(r->address, given))
+		r->original = given;
 	if (route->verdict == ROUTE_OK) {
 		r->transport = route->transport;
 		r->nexthop = route->nexthop;
 	}
+	s->mail->envelope_bytes += RECIPIENT_BYTES + r->address.len + r->original.len + r->orcpt.len +
+	                           r->transport.len + r->nexthop.len;
 	return true;
 }
 

@@ -33,17 +33,6 @@ static enum smtpd_bare_newline bare_newline(const struct conf *conf)
 	log_fatal("smtpd_forbid_bare_newline: unknown value \"%s\"", conf->smtpd_forbid_bare_newline);
 }
 
-/* Bytes of content that travel inline: qmgr's parameter, known here by name only. */
-static unsigned long long journal_limit(const struct conf *conf, struct arena *arena)
-{
-	const char *text = conf_value(conf, "journal_message_limit", arena);
-	unsigned long long limit;
-
-	if (text == NULL || !span_u64(span_of(text), IPC_MESSAGE_MAX / 2, &limit))
-		limit = 65536;
-	return limit;
-}
-
 struct smtpd_server *smtpd_server_new(const struct conf *conf, const char *name, bool is_local)
 {
 	struct arena *arena = arena_new(NULL);
@@ -59,7 +48,7 @@ struct smtpd_server *smtpd_server_new(const struct conf *conf, const char *name,
 	server->bare_newline = bare_newline(conf);
 	server->bare_newline_excluded = load_list(server, "smtpd_forbid_bare_newline_exclusions",
 	                                          conf->smtpd_forbid_bare_newline_exclusions);
-	server->journal_limit = journal_limit(conf, arena);
+	server->journal_limit = conf->journal_message_limit;
 	server->clients = hash_new();
 	list_init(&server->idle);
 	smtpd_access_load(server);
