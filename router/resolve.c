@@ -255,7 +255,8 @@ void router_resolve(const struct router *r, const struct resolve_request *reques
 	reply->ttl_s = r->conf->router_answer_ttl;
 	if (!rewrite(&v) || !classify(&v) || !expand(&v, &is_alias) || !moved(&v))
 		return;
-	if (is_alias && v.class == CLASS_VIRTUAL_ALIAS) {	/* it exists; where its mail goes, its expansion says */
+	/* It exists; where its mail goes, only its expansion can say. */
+	if (is_alias && (v.class == CLASS_VIRTUAL_ALIAS || (request->flags & ROUTE_FOR_CHECK) != 0)) {
 		answer(&v, ROUTE_OK, "", span_lit(""));
 		return;
 	}

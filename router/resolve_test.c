@@ -268,6 +268,9 @@ static void test_aliases(void **state)
 		  "virtual_alias_maps = inline:{e@x.example=f@x.example}", "e+tag@x.example", "", 0, ">f@x.example " },
 		{ "virtual_alias_maps = inline:{}, inline:{a@x=b@y}", "a@x", "", 0, ">b@y " },
 		{ "virtual_alias_maps = fail:x", "a@x", "", 0, "defer 4.3.0 Temporary lookup failure" },
+		/* Of an alias RCPT learns that it exists, never a route: that would deliver to the alias itself. */
+		{ "virtual_mailbox_domains = x\nvirtual_alias_maps = inline:{a@x=b@x}", "a@x", "", CHECK,
+		  "a@x via :" },
 		{ "virtual_alias_maps = fail:x", "a@x", "", CHECK, "defer 4.3.0 Temporary lookup failure" },
 		{ "virtual_alias_maps = inline:{{a@x=1@x 2@x 3@x}}\nvirtual_alias_expansion_limit = 2", "a@x", "", 0,
 		  "defer 4.6.0 Alias expansion error" },

@@ -84,7 +84,7 @@ class Clients(unittest.TestCase):
             pathlib.Path(folder, "mail").mkdir()
             rc.write_text(f"""
 IMAPAccount a
-Host 127.0.0.1
+Host localhost
 Port {self.host.port('imaps')}
 User u2
 Pass secret

@@ -101,7 +101,7 @@ class Tools(unittest.TestCase):
                      "minimal_backoff_time", "maximal_backoff_time", "bounce_queue_lifetime",
                      "default_destination_concurrency_limit", "local_destination_concurrency_limit",
                      "smtpd_recipient_limit", "virtual_transport", "relay_transport", "hopcount_limit",
-                     "smtp_connect_timeout", "smtp_helo_timeout", "alias_maps", "local_transport",
+                     "smtp_connect_timeout", "smtp_helo_timeout", "local_transport",
                      "mydestination", "virtual_alias_maps", "virtual_alias_domains",
                      "smtpd_soft_error_limit", "smtpd_hard_error_limit", "recipient_delimiter",
                      "mailbox_size_limit", "virtual_mailbox_limit", "bounce_size_limit"):
@@ -205,8 +205,9 @@ class Hosts(unittest.TestCase):
             two.wait_for_mails("u1", 1)
 
     def test_virtual_aliases_expand_and_loops_end(self):
-        with Instance("users=3", "main.virtual_alias_maps=inline:{team@example.test=u1@example.test "
-                      "u2@example.test, loop@example.test=loop@example.test u3@example.test}") as host:
+        with Instance("users=3", "main.virtual_alias_maps=inline:{{team@example.test = "
+                      "u1@example.test u2@example.test}, {loop@example.test = loop@example.test "
+                      "u3@example.test}}") as host:
             for to in ("team@example.test", "loop@example.test"):
                 with smtplib.SMTP("127.0.0.1", host.port("smtp"), timeout=30) as s:
                     s.send_message(message("alias", to=to))

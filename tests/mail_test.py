@@ -222,7 +222,11 @@ class Plain(unittest.TestCase):
             f = s.makefile("rwb")
             f.readline()
             head, tail = b"Subject: bdat\r\n", b"\r\n.\r\nx\r\n"
-            f.write(b"EHLO x\r\nMAIL FROM:<u1@example.test>\r\nRCPT TO:<u7@example.test>\r\n"
+            f.write(b"EHLO x\r\n")
+            f.flush()
+            while f.readline()[3:4] == b"-":
+                pass
+            f.write(b"MAIL FROM:<u1@example.test>\r\nRCPT TO:<u7@example.test>\r\n"
                     + b"BDAT %d\r\n" % len(head) + head
                     + b"BDAT %d LAST\r\n" % len(tail) + tail + b"QUIT\r\n")
             f.flush()
