@@ -11,18 +11,6 @@ static const char *const words[] = {
 	[DELIVER_EXPANDED] = "sent",
 };
 
-/* Seconds between two moments: hundredths, at most two significant digits below ten. */
-static const char *seconds(struct arena *arena, uint64_t from_us, uint64_t to_us)
-{
-	double s = to_us > from_us ? (double)(to_us - from_us) / (double)CLOCK_SECOND_US : 0;
-
-	if (s < 0.005)
-		return "0";
-	if (s < 0.1)
-		return arena_printf(arena, "%.2f", s);
-	return arena_printf(arena, s < 9.95 ? "%.2g" : "%.0f", s);
-}
-
 void local_log(const struct delivery *d, const char *relay)
 {
 	const struct deliver_request *m = d->message;
@@ -32,6 +20,7 @@ void local_log(const struct delivery *d, const char *relay)
 	                               arena_printf_span(d->arena, ", orig_to=<" SPAN_FMT ">",
 	                                                 SPAN_ARG(r->original)) :
 	                               (struct span){ NULL, 0 };
+	char total[CLOCK_DELAY_SIZE], before[CLOCK_DELAY_SIZE], inside[CLOCK_DELAY_SIZE], here[CLOCK_DELAY_SIZE];
 	bool is_good = d->result.status == DELIVER_SENT || d->result.status == DELIVER_EXPANDED;
 	struct span text = is_good ? span_of(d->how) : d->result.reason;
 
@@ -39,7 +28,7 @@ void local_log(const struct delivery *d, const char *relay)
 	       SPAN_FMT ": to=<" SPAN_FMT ">" SPAN_FMT ", relay=%s, delay=%s, delays=%s/%s/0/%s, dsn=" SPAN_FMT
 	       ", status=%s (" SPAN_FMT ")",
 	       SPAN_ARG(m->queue_id), SPAN_ARG(r->address), SPAN_ARG(original), relay,
-	       seconds(d->arena, m->arrival_us, now), seconds(d->arena, m->arrival_us, m->active_us),
-	       seconds(d->arena, m->active_us, d->started_us), seconds(d->arena, d->started_us, now),
+	       clock_delay(m->arrival_us, now, total), clock_delay(m->arrival_us, m->active_us, before),
+	       clock_delay(m->active_us, d->started_us, inside), clock_delay(d->started_us, now, here),
 	       SPAN_ARG(d->result.dsn), words[d->result.status], SPAN_ARG(text));
 }

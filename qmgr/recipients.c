@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "qmgr/qmgr.h"
 
 enum { ANCESTORS_MAX = 100 };	/* an expansion deeper than that is a loop */
@@ -264,31 +265,20 @@ void recipient_expanded(struct message *m, size_t i, struct span addresses, enum
 
 /* ---- the log line ---- */
 
-/* seconds - two significant digits, as Postfix has them. */
-static const char *seconds(uint64_t us, char out[16])
-{
-	double s = (double)us / (double)CLOCK_SECOND_US;
-
-	snprintf(out, 16, s < 0.01 ? "0" : s < 0.1 ? "%.2f" : s < 10 ? "%.2g" : "%.0f", s);
-	return out;
-}
-
 void recipient_log(struct message *m, size_t i, const char *role, struct span dsn, const char *status,
                    struct span reason)
 {
 	const struct envelope_recipient *r = &m->active->queued.envelope.recipients[i];
 	uint64_t now_us = clock_wall_us(), active_us = m->active->active_us;
-	uint64_t arrival_us = m->mail.arrival_us < active_us ? m->mail.arrival_us : active_us;
-	char total[16], before[16], inside[16];
+	uint64_t arrival_us = m->mail.arrival_us;
+	char total[CLOCK_DELAY_SIZE], before[CLOCK_DELAY_SIZE], inside[CLOCK_DELAY_SIZE];
 	bool has_original = r->original.len > 0 && !span_equal(r->original, r->address);
 
-	if (now_us < active_us)
-		now_us = active_us;
 	log_as(role, LOG_LEVEL_NOTE,
 	       "%s: to=<" SPAN_FMT ">, %s" SPAN_FMT "%srelay=none, delay=%s, delays=%s/%s/0/0, dsn=" SPAN_FMT
 	       ", status=%s (" SPAN_FMT ")",
 	       m->mail.id, SPAN_ARG(r->address), has_original ? "orig_to=<" : "",
 	       SPAN_ARG(has_original ? r->original : (struct span)SPAN("")), has_original ? ">, " : "",
-	       seconds(now_us - arrival_us, total), seconds(active_us - arrival_us, before),
-	       seconds(now_us - active_us, inside), SPAN_ARG(dsn), status, SPAN_ARG(reason));
+	       clock_delay(arrival_us, now_us, total), clock_delay(arrival_us, active_us, before),
+	       clock_delay(active_us, now_us, inside), SPAN_ARG(dsn), status, SPAN_ARG(reason));
 }

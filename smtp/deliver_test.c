@@ -487,24 +487,6 @@ static void nexthops_are_read(void **state)
 	arena_free(arena);
 }
 
-static void delays_have_two_digits(void **state)
-{
-	static const struct {
-		uint64_t    us;
-		const char *text;
-	} rows[] = {
-		{ 0, "0" },         { 4999, "0" },     { 5000, "0.01" },   { 50000, "0.05" },   { 123456, "0.12" },
-		{ 996000, "1" },    { 1000000, "1" },  { 1260000, "1.3" }, { 9960000, "10" },   { 12600000, "13" },
-		{ 300000000, "300" },
-	};
-	struct arena *arena = arena_new(NULL);
-
-	(void)state;
-	for (size_t i = 0; i < COUNT_OF(rows); i++)
-		assert_string_equal(report_delay(arena, rows[i].us), rows[i].text);
-	arena_free(arena);
-}
-
 static void sessions_are_reused(void **state)
 {
 	(void)state;
@@ -604,7 +586,6 @@ int main(void)
 		cmocka_unit_test(exchangers_are_tried_in_order),
 		cmocka_unit_test(soft_refusals_go_to_the_next_host),
 		cmocka_unit_test(nexthops_are_read),
-		cmocka_unit_test(delays_have_two_digits),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

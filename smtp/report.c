@@ -3,51 +3,24 @@
 #include "lib/base/log.h"
 #include "smtp/smtp.h"
 
-enum { RESOLUTION_US = 10000 };	/* delay_logging_resolution_limit = 2 digits behind the point */
-
 static const char *const statuses[] = {
 	[DELIVER_SENT] = "sent",
 	[DELIVER_DEFERRED] = "deferred",
 	[DELIVER_BOUNCED] = "bounced",
 };
 
-char *report_delay(struct arena *arena, uint64_t us)
-{
-	uint64_t unit = RESOLUTION_US, rounded;
-	char *text;
-	size_t length;
-
-	if (us >= 10 * CLOCK_SECOND_US)
-		return arena_printf(arena, "%llu", (unsigned long long)((us + 500000) / CLOCK_SECOND_US));
-	while (us / unit >= 100)
-		unit *= 10;
-	rounded = (us + unit / 2) / unit * unit;
-	text = arena_printf(arena, "%llu.%06llu", (unsigned long long)(rounded / CLOCK_SECOND_US),
-	                    (unsigned long long)(rounded % CLOCK_SECOND_US));
-	length = span_of(text).len;
-	while (text[length - 1] == '0')
-		text[--length] = '\0';
-	if (text[length - 1] == '.')
-		text[--length] = '\0';
-	return text;
-}
-
-static uint64_t between(uint64_t from_us, uint64_t to_us)
-{
-	return to_us > from_us ? to_us - from_us : 0;
-}
-
 static const char *delays(struct delivery *d, uint64_t now_us)
 {
 	const struct deliver_request *q = d->request;
 	uint64_t connected_us = d->connected_us != 0 ? d->connected_us : now_us;
+	char parts[5][CLOCK_DELAY_SIZE];
 
 	return arena_printf(d->arena, "delay=%s, delays=%s/%s/%s/%s",
-	                    report_delay(d->arena, between(q->arrival_us, now_us)),
-	                    report_delay(d->arena, between(q->arrival_us, q->active_us)),
-	                    report_delay(d->arena, between(q->active_us, d->taken_us)),
-	                    report_delay(d->arena, between(d->taken_us, connected_us)),
-	                    report_delay(d->arena, between(connected_us, now_us)));
+	                    clock_delay(q->arrival_us, now_us, parts[0]),
+	                    clock_delay(q->arrival_us, q->active_us, parts[1]),
+	                    clock_delay(q->active_us, d->taken_us, parts[2]),
+	                    clock_delay(d->taken_us, connected_us, parts[3]),
+	                    clock_delay(connected_us, now_us, parts[4]));
 }
 
 static void log_result(struct delivery *d, const struct recipient *r, enum deliver_status status,

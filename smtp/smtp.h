@@ -121,8 +121,6 @@ void report_recipient(struct delivery *d, struct recipient *r, enum deliver_stat
                       const struct why *why);
 /* report_open - the same for all that are still open. */
 void report_open(struct delivery *d, enum deliver_status status, const struct why *why);
-/* report_delay - seconds with two significant digits, none past hundredths, as in delays=. */
-char *report_delay(struct arena *arena, uint64_t us);
 
 /* ---- route.c ---- */
 

@@ -116,6 +116,24 @@ static void dates_follow_rfc5322(void **state)
 	tzset();
 }
 
+static void delays_have_two_digits(void **state)
+{
+	static const struct {
+		uint64_t    us;
+		const char *text;
+	} rows[] = {
+		{ 0, "0" },         { 4999, "0" },     { 5000, "0.01" },   { 50000, "0.05" },   { 123456, "0.12" },
+		{ 996000, "1" },    { 1000000, "1" },  { 1260000, "1.3" }, { 9960000, "10" },   { 12600000, "13" },
+		{ 300000000, "300" },
+	};
+	char text[CLOCK_DELAY_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_string_equal(clock_delay(7, 7 + rows[i].us, text), rows[i].text);
+	assert_string_equal(clock_delay(2000000, 1000000, text), "0");
+}
+
 static void deadlines_saturate(void **state)
 {
 	(void)state;
@@ -233,6 +251,7 @@ static void a_full_log_drops_counts_and_tells(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(delays_have_two_digits),
 		cmocka_unit_test(base64_knows_rfc4648_10),
 		cmocka_unit_test(base64_is_strict),
 		cmocka_unit_test(hex_goes_both_ways),

@@ -56,3 +56,21 @@ const char *clock_rfc5322(uint64_t wall_us, char out[CLOCK_RFC5322_SIZE])
 	               t.tm_zone != NULL ? t.tm_zone : "UTC");
 	return out;
 }
+
+const char *clock_delay(uint64_t from_us, uint64_t to_us, char out[CLOCK_DELAY_SIZE])
+{
+	uint64_t us = to_us > from_us ? to_us - from_us : 0;
+	uint64_t unit = 10000;	/* the last digit shown */
+	int length;
+
+	while (unit < CLOCK_SECOND_US && us / unit >= 100)
+		unit *= 10;
+	us = (us + unit / 2) / unit * unit;
+	length = snprintf(out, CLOCK_DELAY_SIZE, "%llu.%02llu", (unsigned long long)(us / CLOCK_SECOND_US),
+	                  (unsigned long long)(us % CLOCK_SECOND_US / 10000));
+	while (out[length - 1] == '0')
+		out[--length] = '\0';
+	if (out[length - 1] == '.')
+		out[--length] = '\0';
+	return out;
+}

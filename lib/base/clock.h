@@ -20,4 +20,9 @@ enum { CLOCK_RFC5322_SIZE = 40 };
 /* clock_rfc5322 - "Mon, 23 Nov 2026 23:20:44 +0000 (UTC)" in local time (RFC 5322 3.3). */
 const char *clock_rfc5322(uint64_t wall_us, char out[CLOCK_RFC5322_SIZE]);
 
+enum { CLOCK_DELAY_SIZE = 24 };
+/* clock_delay - the time between two moments in seconds, as Postfix logs it: two significant digits, but none
+ * beyond hundredths (delay_logging_resolution_limit); "0" when to_us is not later. */
+const char *clock_delay(uint64_t from_us, uint64_t to_us, char out[CLOCK_DELAY_SIZE]);
+
 #endif
