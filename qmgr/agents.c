@@ -289,26 +289,51 @@ static bool gather_delivery(struct agent *a, struct delivery *d, struct arena *a
 	return wire_gather(g, &deliver_request_type, 0, id, &request);
 }
 
+/* cannot_read - its content is not to be had: another attempt. */
+static void cannot_read(struct agent *a, struct delivery *d)
+{
+	struct message *m = d->job->message;
+
+	log_warning("%s: cannot read content: %s", m->mail.id, strerror(errno));
+	for (uint32_t i = 0; i < d->job->count; i++) {
+		d->open--;
+		m->active->queued_count--;
+		recipient_deferred(m, d->job->recipients[i], span_lit("4.3.0"), span_lit("queue file read error"));
+	}
+	end_delivery(a, d, JOB_LOST);
+}
+
+/* has_content - the content of d's message is at hand.  Suspends to read it: meanwhile the agent may be lost, and d
+ * given back or even be another delivery. */
+static bool has_content(struct agent *a, struct delivery *d)
+{
+	struct message *m = d->job->message;
+	uint64_t generation = d->generation;
+	int result;
+
+	if (m->active->content != NULL || m->active->fd >= 0)
+		return true;
+	result = message_read_content(m);
+	if (d->generation != generation) {
+		message_step(m);
+		return false;
+	}
+	if (result < 0)
+		cannot_read(a, d);
+	return result == 0;
+}
+
 /* send_delivery - 0, or -1 when the agent is lost. */
 static int send_delivery(struct agent *a, struct delivery *d, struct arena *arena)
 {
-	struct message *m = d->job->message;
 	struct wire_gather g;
-	int result = 0;
+	int result;
 
-	if (m->active->content == NULL && m->active->fd < 0 && message_read_content(m) < 0) {
-		log_warning("%s: cannot read content: %s", m->mail.id, strerror(errno));
-		for (uint32_t i = 0; i < d->job->count; i++) {
-			d->open--;
-			m->active->queued_count--;
-			recipient_deferred(m, d->job->recipients[i], span_lit("4.3.0"), span_lit("queue file read error"));
-		}
-		end_delivery(a, d, JOB_LOST);
-	} else if (!gather_delivery(a, d, arena, &g)) {
-		bug("%s: delivery request is too long", m->mail.id);
-	} else {
-		result = packet_send(&a->sender, &g, clock_in_s(SEND_PATIENCE_S));
-	}
+	if (!has_content(a, d))
+		return 0;
+	if (!gather_delivery(a, d, arena, &g))
+		bug("delivery request is too long");
+	result = packet_send(&a->sender, &g, clock_in_s(SEND_PATIENCE_S));
 	arena_reset(arena);
 	return result;
 }

@@ -270,9 +270,9 @@ int message_read_content(struct message *m)
 	struct active *a = m->active;
 	int result;
 
-	a->is_loading = true;
+	a->readers++;
 	result = load(m, &l);
-	a->is_loading = false;
+	a->readers--;
 	if (result < 0) {
 		arena_free(l.arena);
 		return -1;
@@ -562,7 +562,7 @@ void message_step(struct message *m)
 {
 	struct active *a = m->active;
 
-	if (a == NULL || a->queued_count > 0 || a->is_routing || a->is_bouncing || a->is_loading)
+	if (a == NULL || a->queued_count > 0 || a->is_routing || a->is_bouncing || a->readers > 0)
 		return;
 	if (a->is_deleted) {
 		if (a->stored_count == 0)

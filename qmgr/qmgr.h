@@ -85,7 +85,8 @@ struct active {
 	size_t          queued_count;	/* recipients in PHASE_QUEUED */
 	size_t          stored_count;	/* in PHASE_STORED */
 	unsigned        losses;		/* agents lost while they had it */
-	bool            is_routing, is_bouncing, is_deleted, is_loading;
+	unsigned        readers;	/* tasks that read its content: it must stay */
+	bool            is_routing, is_bouncing, is_deleted;
 	struct list     route_node;
 	struct message *owner;
 };
