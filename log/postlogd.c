@@ -12,7 +12,7 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 
-enum { BATCH = 32, LINE_MAX_BYTES = 2 * LOG_LINE_MAX };
+enum { BATCH = 32, DATAGRAM_MAX = LOG_DATAGRAM_MAX };
 
 static int open_file(const char *path)
 {
@@ -43,7 +43,7 @@ void postlogd_reopen(struct postlogd_file *f)
 	f->fd = fd;
 }
 
-/* One datagram is one line, whatever its sender put in. */
+/* One datagram is one or more whole lines; other control bytes do not get through. */
 static void add_line(struct buf *lines, const char *bytes, size_t n)
 {
 	char *out;
@@ -54,14 +54,14 @@ static void add_line(struct buf *lines, const char *bytes, size_t n)
 	if (out == NULL)
 		return;
 	for (size_t i = 0; i < n; i++)
-		out[i] = (unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7f ? '?' : bytes[i];
+		out[i] = ((unsigned char)bytes[i] < 0x20 && bytes[i] != '\n') || bytes[i] == 0x7f ? '?' : bytes[i];
 	out[n] = '\n';
 	buf_commit(lines, n + 1);
 }
 
 int postlogd_receive(int fd, struct buf *lines)
 {
-	static char    bytes[BATCH][LINE_MAX_BYTES];
+	static char    bytes[BATCH][DATAGRAM_MAX];
 	struct iovec   iov[BATCH];
 	struct mmsghdr messages[BATCH];
 	int            count;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -248,6 +249,37 @@ static void a_full_log_drops_counts_and_tells(void **state)
 	close(ends[1]);
 }
 
+static void lines_for_postlogd_wait_for_room(void **state)
+{
+	enum { LINES = 1000 };
+	int ends[2], got = 0;
+	char bytes[LOG_DATAGRAM_MAX + 1];
+	bool is_done;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends), 0);
+	log_open("postfix/test", LOG_TO_SOCKET, ends[0]);
+	log_set_deferred(true);
+	for (int i = 0; i < LINES; i++)	/* many more datagrams than the kernel queues */
+		log_note("line %d %0*d", i, 100, 0);
+	do {
+		ssize_t n;
+
+		is_done = log_flush();
+		while ((n = recv(ends[1], bytes, sizeof(bytes), 0)) > 0) {
+			assert_true(n <= LOG_DATAGRAM_MAX);
+			assert_int_equal(bytes[n - 1], '\n');
+			for (ssize_t i = 0; i < n; i++)
+				got += bytes[i] == '\n';
+		}
+	} while (!is_done);
+	assert_int_equal(got, LINES);
+	log_set_deferred(false);
+	log_open("test", LOG_TO_STDERR, -1);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +297,7 @@ int main(void)
 		cmocka_unit_test(log_lines_are_escaped),
 		cmocka_unit_test(log_lines_are_bounded),
 		cmocka_unit_test(a_full_log_drops_counts_and_tells),
+		cmocka_unit_test(lines_for_postlogd_wait_for_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* log.c - finished lines to stderr, syslog, postlogd or a file
  *
- * A line is built in one buffer on the stack and sent with one call that never waits.
+ * A line is built in one buffer on the stack and sent with one call that never waits.  The kernel
+ * lets only a few datagrams queue for postlogd, so lines for it are gathered and sent many at a time.
  * The form is Postfix's (postfix-compat section 10): what log analysers know by heart. */
 #include "lib/base/log.h"
 
@@ -24,6 +25,9 @@ static struct {
 	enum log_sink sink;
 	int fd;
 	bool is_verbose;
+	bool is_deferred;
+	char *pending;		/* lines for postlogd, each with its line end */
+	size_t pending_len, pending_cap;
 	unsigned long dropped;
 } logger = { .ident = "postern", .sink = LOG_TO_STDERR, .fd = -1 };
 
@@ -69,6 +73,11 @@ void log_ident(const char *ident)
 void log_set_verbose(bool verbose)
 {
 	logger.is_verbose = verbose;
+}
+
+void log_set_deferred(bool deferred)
+{
+	logger.is_deferred = deferred;
 }
 
 int log_descriptor(void)
@@ -132,11 +141,68 @@ static size_t escape(char *out, size_t room, const char *text)
 	return used;
 }
 
+/* keep_line - behind the lines that wait for postlogd; false when there is no room. */
+static bool keep_line(const char *line, size_t n)
+{
+	if (n > LOG_PENDING_MAX - logger.pending_len)
+		return false;
+	if (n > logger.pending_cap - logger.pending_len) {
+		size_t cap = logger.pending_cap != 0 ? 2 * logger.pending_cap : LOG_DATAGRAM_MAX;
+		char *larger = realloc(logger.pending, cap < LOG_PENDING_MAX ? cap : LOG_PENDING_MAX);
+
+		if (larger == NULL)
+			return false;
+		logger.pending = larger;
+		logger.pending_cap = cap < LOG_PENDING_MAX ? cap : LOG_PENDING_MAX;
+	}
+	memcpy(logger.pending + logger.pending_len, line, n);
+	logger.pending_len += n;
+	return true;
+}
+
+/* whole_lines - how much of the pending bytes one datagram takes: whole lines, at least one. */
+static size_t whole_lines(const char *bytes, size_t len)
+{
+	const char *end;
+
+	if (len <= LOG_DATAGRAM_MAX)
+		return len;
+	end = memrchr(bytes, '\n', LOG_DATAGRAM_MAX);
+	return end != NULL ? (size_t)(end - bytes) + 1 : LOG_DATAGRAM_MAX;
+}
+
+bool log_flush(void)
+{
+	size_t done = 0;
+	bool has_room = true;
+
+	while (has_room && done < logger.pending_len) {
+		size_t n = whole_lines(logger.pending + done, logger.pending_len - done);
+
+		has_room = send(logger.fd, logger.pending + done, n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+		if (has_room)
+			done += n;
+	}
+	if (done > 0) {
+		logger.pending_len -= done;
+		memmove(logger.pending, logger.pending + done, logger.pending_len);
+	}
+	return has_room;
+}
+
 /* send_line - one finished line (n bytes, no line end); false when there was no room for it. */
 static bool send_line(char *line, size_t n)
 {
 	ssize_t sent;
 
+	if (logger.sink == LOG_TO_SOCKET) {
+		line[n++] = '\n';
+		if (!keep_line(line, n))
+			return false;
+		if (!logger.is_deferred || logger.pending_len >= LOG_DATAGRAM_MAX / 2)
+			(void)log_flush();
+		return true;
+	}
 	if (logger.sink == LOG_TO_STDERR || logger.sink == LOG_TO_FD) {
 		line[n++] = '\n';
 		sent = write(logger.fd >= 0 ? logger.fd : STDERR_FILENO, line, n);
@@ -261,6 +327,7 @@ void log_as(const char *program, enum log_level level, const char *format, ...)
 void log_fatal(const char *format, ...)
 {
 	LOG_AT(LOG_LEVEL_FATAL);
+	(void)log_flush();
 	exit(EXIT_FAILURE);
 }
 
@@ -273,5 +340,6 @@ void bug_at(const char *file, int line, const char *format, ...)
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	log_error("panic: %s:%d: %s", file, line, text);
+	(void)log_flush();
 	abort();
 }

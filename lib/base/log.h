@@ -3,8 +3,9 @@
  *
  * The logger alone escapes bytes: what is below 0x20 or from 0x7f to 0x9f (outside
  * valid UTF-8) comes out as a backslash and three octal digits, and no line is longer
- * than LOG_LINE_MAX.  A sender of log lines never waits: when the receiver is full
- * the line is dropped and counted, and a summary follows when it has room again. */
+ * than LOG_LINE_MAX.  A sender of log lines never waits: lines for postlogd are kept while its
+ * socket is full, up to LOG_PENDING_MAX bytes; past that they are dropped and counted, and a
+ * summary follows when there is room again. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -12,7 +13,7 @@
 
 #include "lib/base/attributes.h"
 
-enum { LOG_LINE_MAX = 2000 };
+enum { LOG_LINE_MAX = 2000, LOG_PENDING_MAX = 256 * 1024, LOG_DATAGRAM_MAX = 8192 };
 
 enum log_level {
 	LOG_LEVEL_FATAL,	/* the process ends */
@@ -25,7 +26,7 @@ enum log_level {
 enum log_sink {
 	LOG_TO_STDERR,	/* "ident: text", for tools and before log_open */
 	LOG_TO_SYSLOG,	/* /dev/log, facility mail, opened now (before the sandbox) */
-	LOG_TO_SOCKET,	/* datagrams to fd: postlogd; one finished line each */
+	LOG_TO_SOCKET,	/* datagrams to fd: postlogd; whole lines, several where they waited */
 	LOG_TO_FD,	/* finished lines written to fd: postlogd itself, foreground runs */
 };
 
@@ -37,6 +38,11 @@ void log_ident(const char *ident);
 void log_set_verbose(bool verbose);
 /* log_descriptor - the descriptor in use, or -1; for those that pass it on. */
 int log_descriptor(void);
+/* log_set_deferred - gather lines for postlogd until log_flush is called, or a few KiB are there:
+ * for programs whose loop flushes before it sleeps. */
+void log_set_deferred(bool deferred);
+/* log_flush - send what waits; false when the receiver has no room now: call again soon. */
+bool log_flush(void);
 /* log_time_stamp - "Mon DD HH:MM:SS" of now into out (16 bytes with NUL). */
 void log_time_stamp(char out[16]);
 

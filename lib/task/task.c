@@ -18,6 +18,7 @@ enum {
 	STREAK_MAX      = 64,	/* reads and writes without waiting, before others get a turn */
 	HOLD_MAX_US     = 50000,
 	POLL_MAX_MS     = 3600 * 1000,
+	LOG_RETRY_MS    = 20,
 };
 
 static struct loop {
@@ -158,12 +159,20 @@ static int poll_timeout_ms(void)
 	return next_us > POLL_MAX_MS ? POLL_MAX_MS : (int)next_us;
 }
 
+/* The log goes out when there is time; while its reader has no room we look again soon. */
+static int flush_log_before(int timeout_ms)
+{
+	if (timeout_ms == 0 || log_flush())
+		return timeout_ms;
+	return timeout_ms < 0 || timeout_ms > LOG_RETRY_MS ? LOG_RETRY_MS : timeout_ms;
+}
+
 static void look_for_events(void)
 {
 	if (!list_is_empty(&loop.ready) && loop.switches < POLL_EVERY)
 		return;
 	loop.switches = 0;
-	fd_poll(poll_timeout_ms());
+	fd_poll(flush_log_before(poll_timeout_ms()));
 	if (timer_next_us() != CLOCK_NEVER)
 		timer_expire(clock_now_us());
 }
@@ -173,6 +182,7 @@ void task_main(task_fn *fn, void *arg)
 	struct list *node;
 
 	loop_open();
+	log_set_deferred(true);
 	if (task_spawn(fn, arg, "main") == NULL)
 		log_fatal("cannot make the first task");
 	while (loop.count > 0 && !loop.is_stopping) {
@@ -183,6 +193,8 @@ void task_main(task_fn *fn, void *arg)
 			resume(CONTAINER_OF(node, struct task, link));
 		}
 	}
+	log_set_deferred(false);
+	(void)log_flush();
 	loop_close();
 }
 
