@@ -14,6 +14,7 @@
 
 struct hash;
 
+/* hash_new - an empty table; the caller's to free. */
 struct hash *hash_new(void);
 /* hash_free - free_value (may be NULL) is called for each value. */
 void hash_free(struct hash *h, void (*free_value)(void *value));

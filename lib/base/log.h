@@ -46,6 +46,7 @@ bool log_flush(void);
 /* log_time_stamp - "Mon DD HH:MM:SS" of now into out (16 bytes with NUL). */
 void log_time_stamp(char out[16]);
 
+/* log_note and kin - one line of that level. */
 void log_note(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_warning(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_error(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -57,6 +58,7 @@ void log_fatal(const char *format, ...) PRINTF_LIKE(1, 2) NO_RETURN;
 
 /* bug - an invariant of ours is broken: log where, abort.  Stays on in production. */
 #define bug(...) bug_at(__FILE__, __LINE__, __VA_ARGS__)
+/* bug_at - the same for a given place. */
 void bug_at(const char *file, int line, const char *format, ...) PRINTF_LIKE(3, 4) NO_RETURN;
 #define REQUIRE(condition) ((condition) ? (void)0 : bug("broken: %s", #condition))
 

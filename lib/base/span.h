@@ -27,6 +27,7 @@ struct span {
 #define SPAN_FMT "%.*s"
 #define SPAN_ARG(s) span_print_len(s), ((s).ptr != NULL ? (s).ptr : "")
 
+/* span_print_len - s.len as printf's precision, at most INT_MAX. */
 int span_print_len(struct span s);
 
 /* span_of - a span over a C string; NULL gives an empty span.  Borrows. */
@@ -51,6 +52,7 @@ bool span_equal_ci(struct span a, struct span b);
 /* span_compare - order by bytes, shorter first where one is a prefix: <0, 0, >0. */
 int span_compare(struct span a, struct span b);
 
+/* span_starts, span_ends - s begins or ends with these bytes; _ci folds US-ASCII case. */
 bool span_starts(struct span s, struct span prefix);
 bool span_starts_ci(struct span s, struct span prefix);
 bool span_ends(struct span s, struct span suffix);

@@ -29,12 +29,12 @@ enum packet_event packet_await(int fd, struct packet *p);
 /* packet_close_fds - close what nobody took. */
 void packet_close_fds(struct packet *p);
 
-/* packet_message - the msghdr of g; control must hold PACKET_CONTROL_SIZE bytes. */
-enum { PACKET_CONTROL_SIZE = 64 };
+enum { PACKET_CONTROL_SIZE = 64 };	/* room for IPC_FDS_MAX descriptors */
 union packet_control {
 	char   bytes[PACKET_CONTROL_SIZE];
 	size_t aligned;
 };
+/* packet_message - the msghdr of g; borrows both. */
 void packet_message(struct wire_gather *g, union packet_control *control, struct msghdr *message);
 
 /* A sender lets one task at a time wait for room in its socket, so that packets keep their order. */
@@ -44,6 +44,7 @@ struct packet_sender {
 	struct task_waitlist turn;
 };
 
+/* packet_sender_init - for the connected descriptor fd, which stays the caller's. */
 void packet_sender_init(struct packet_sender *s, int fd);
 /* packet_send - 0 or -1 with errno.  Suspends only when the socket is full. */
 MUST_USE int packet_send(struct packet_sender *s, struct wire_gather *g, uint64_t deadline_us);

@@ -67,6 +67,7 @@ struct uidlist {
 	bool                   exists;	/* false: no file yet, or a header that cannot be read */
 };
 
+/* uidlist_init - an empty list; uidlist_free gives its memory back. */
 void uidlist_init(struct uidlist *l);
 void uidlist_free(struct uidlist *l);
 /* uidlist_read - all of it.  A missing file is no error (exists is false; version 1 courierimapuiddb is read
@@ -106,6 +107,7 @@ struct keywords {
 	struct uidlist_stamp stamp;
 };
 
+/* keywords_init - no keyword yet; keywords_free gives the names back. */
 void keywords_init(struct keywords *k);
 void keywords_free(struct keywords *k);
 /* keywords_read - 0, or -1 with errno; a missing file is no error, bad lines are skipped. */

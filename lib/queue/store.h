@@ -40,6 +40,7 @@ struct store_index {
 	uint64_t            last_seq;
 };
 
+/* store_index_init - an empty index of s (borrowed); a mail takes mail_size bytes, the first its struct mail. */
 void store_index_init(struct store_index *index, const struct store *s, size_t mail_size);
 /* store_index_free - the mails too, when wanted. */
 void store_index_free(struct store_index *index, bool free_mails);

@@ -122,6 +122,7 @@ struct tls_facts {
 	bool     asked_client_certificate;
 };
 
+/* tls_is_on - s speaks TLS. */
 bool tls_is_on(const struct stream *s);
 /* tls_describe - the facts of s; false (and *facts zero) when it is plain. */
 bool tls_describe(const struct stream *s, struct tls_facts *facts);
