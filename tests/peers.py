@@ -137,7 +137,9 @@ service lmtp {{
         (self.dir / "dovecot.conf").write_text(self.CONFIG.format(
             dir=self.dir, protocols="imap pop3 lmtp" if self.has_lmtp else "imap pop3",
             lmtp_service=self.LMTP.format(dir=self.dir, **ports) if self.has_lmtp else "", **ports))
-        subprocess.run(["dovecot", "-c", self.dir / "dovecot.conf"], check=True, capture_output=True)
+        # Not through pipes: the server would hold them open.
+        subprocess.run(["dovecot", "-c", self.dir / "dovecot.conf"], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda: "starting up" in self.log(), 30, self.log_tail)
 
     def stop(self):
@@ -204,10 +206,10 @@ postlog unix-dgram n - n - 1 postlogd
         (self.dir / "etc" / "main.cf").write_text(
             "".join(f"{name} = {value}\n" for name, value in self.settings.items()))
         (self.dir / "etc" / "master.cf").write_text(self.MASTER.format(port=self.port).lstrip())
-        done = subprocess.run(["/usr/sbin/postfix", "-c", self.dir / "etc", "start"],
-                              capture_output=True, text=True)
+        with open(self.dir / "start.out", "w") as out:
+            done = subprocess.run(["/usr/sbin/postfix", "-c", self.dir / "etc", "start"], stdout=out, stderr=out)
         if done.returncode != 0:
-            raise RuntimeError(f"postfix start: {done.stderr}\n{self.log_tail()}")
+            raise RuntimeError(f"postfix start: {(self.dir / 'start.out').read_text()}\n{self.log_tail()}")
 
     def stop(self):
         subprocess.run(["/usr/sbin/postfix", "-c", self.dir / "etc", "stop"], capture_output=True)
