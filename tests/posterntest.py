@@ -3,6 +3,7 @@
 import email.message
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import socket
@@ -16,7 +17,10 @@ import unittest
 TOP = pathlib.Path(__file__).resolve().parent.parent
 INSTANCE = TOP / "tests" / "instance"
 SHARED = TOP.parent / "shared"
-WAIT_SECONDS = 60
+# Set by tests/run-tests for a build with sanitizers, which has no seccomp, needs much memory and is slow.
+SANITIZERS = os.environ.get("POSTERN_SANITIZERS") == "1"
+SLOWNESS = int(os.environ.get("POSTERN_SLOWNESS", "1"))
+WAIT_SECONDS = 60 * SLOWNESS
 
 
 class Instance:
@@ -120,6 +124,32 @@ def wait_until(condition, seconds=WAIT_SECONDS, describe=lambda: "condition did 
         if time.monotonic() > deadline:
             raise AssertionError(describe())
         time.sleep(0.02)
+
+
+def wrap_daemons(folder, reports, *prefix):
+    """A daemon_directory in folder: each program runs under prefix, and what it prints on standard
+    error goes to a file of its own in reports, opened before it leaves the file system behind."""
+    build = pathlib.Path(os.environ.get("POSTERN_BUILD") or TOP / "build").resolve()
+    for made in (folder, reports):
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir(parents=True)
+    for program in (build / "stage" / "libexec").iterdir():
+        wrapper = folder / program.name
+        words = " ".join(shlex.quote(str(word)) for word in (*prefix, program))
+        wrapper.write_text(f"#!/bin/sh\nexec 2>>{shlex.quote(str(reports / program.name))}.$$\n"
+                           f"exec {words} \"$@\"\n")
+        wrapper.chmod(0o755)
+
+
+def take_reports(reports, sign):
+    """The texts in reports that match sign; all files are removed."""
+    found = []
+    for path in sorted(reports.glob("*")):
+        text = path.read_text(errors="replace")
+        if sign.search(text):
+            found.append(f"{path.name}: {text}")
+        path.unlink()
+    return found
 
 
 def message(subject, sender="u1@example.test", to="u2@example.test", body="Hello.\n", **headers):

@@ -7,7 +7,7 @@ import pathlib
 import smtplib
 import unittest
 
-from posterntest import Instance, loose_tls, main, message, wait_until
+from posterntest import SANITIZERS, Instance, loose_tls, main, message, wait_until
 
 # Program -> its uid in tests/instance (OWNERS there).  local keeps the mail owner's uid.
 UIDS = {"smtpd": 64102, "qmgr": 64101, "router": 64104, "dns": 64103, "auth": 64105,
@@ -22,6 +22,12 @@ SESSION_UID = 64120
 def status(pid):
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def is_filtered(facts):
+    """It has a seccomp filter of its own, beside those of a container; sanitizers stand none."""
+    more = int(facts["Seccomp_filters"]) - int(status("self")["Seccomp_filters"])
+    return SANITIZERS or (facts["Seccomp"].strip() == "2" and more >= 1)
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root")
@@ -85,7 +91,7 @@ class Privileges(unittest.TestCase):
     def test_no_new_privs_and_seccomp_everywhere(self):
         for pid, name in self.programs.items():
             self.assertEqual(status(pid)["NoNewPrivs"].strip(), "1", name)
-            self.assertEqual(status(pid)["Seccomp"].strip(), "2", name)
+            self.assertTrue(is_filtered(status(pid)), name)
 
     def test_network_programs_see_an_empty_folder(self):
         for name in EMPTY_ROOT:
@@ -141,7 +147,7 @@ class Privileges(unittest.TestCase):
         self.assertEqual({int(x) for x in facts["Uid"].split()}, {SESSION_UID})
         self.assertEqual(int(facts["CapEff"], 16), 0)
         self.assertEqual(facts["NoNewPrivs"].strip(), "1")
-        self.assertEqual(facts["Seccomp"].strip(), "2")
+        self.assertTrue(is_filtered(facts))
         c.logout()
 
     def test_the_private_key_is_in_tlsmgr_alone(self):
