@@ -68,6 +68,9 @@ static int receive(int fd, struct arena *arena, uint64_t deadline_us, struct pac
 	switch (packet_receive(fd, bytes, (size_t)size, 0, p)) {
 	case PACKET_CAME:
 		return 0;
+	case PACKET_POOR:
+		errno = EMFILE;
+		return -1;
 	case PACKET_BAD:
 		errno = EPROTO;
 		return -1;

@@ -197,17 +197,40 @@ static bool channel_dispatch(struct ipc_channel *c, struct packet *p)
 	return ask_deliver(ask, &header, p);
 }
 
+/* A message without the descriptors it came with: whoever waits for it is told, a notice is lost.  The channel is
+ * good.  False as for channel_dispatch. */
+static bool channel_miss(struct ipc_channel *c, const struct packet *p)
+{
+	struct ipc_header header;
+	struct ipc_ask   *ask;
+
+	if (!ipc_decode_header(p->bytes, &header))
+		return false;
+	ask = header.request == 0 ? NULL : ask_find(c, header.request);
+	if (ask == NULL)
+		return true;
+	if (ask->type == NULL)
+		return false;	/* one of several replies, out of its order */
+	ask->is_over = (header.flags & IPC_MORE) == 0;
+	ask->result = -1;
+	ask->error = EMFILE;
+	ask->type = NULL;
+	task_wake_all(&ask->waiter);
+	return true;
+}
+
 static void read_replies(void *arg)
 {
 	struct ipc_channel *c = arg;
 	struct packet       p;
 	enum packet_event   event;
 
-	while ((event = packet_await(c->sender.fd, &p)) == PACKET_CAME)
-		if (!channel_dispatch(c, &p)) {
+	do {
+		event = packet_await(c->sender.fd, &p);
+		if ((event == PACKET_CAME && !channel_dispatch(c, &p)) ||
+		    (event == PACKET_POOR && !channel_miss(c, &p)))
 			event = PACKET_BAD;
-			break;
-		}
+	} while (event == PACKET_CAME || event == PACKET_POOR);
 	if (event == PACKET_BAD)
 		log_error("malformed message from %s: closing this channel", c->peer_name);
 	channel_lose(c);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -175,6 +176,52 @@ static void descriptor_goes_and_comes(void **state)
 	(void)state;
 	perform(play_descriptor, suspending, 1, &s);
 	assert_int_equal(open_descriptors(), before);
+}
+
+static void give_descriptor(struct ipc_request *r)
+{
+	struct echo_reply out = { .text = SPAN("here"), .file = ((struct scene *)r->user)->server_fd };
+
+	(void)ipc_reply(r, &echo_reply_type, &out, false);
+}
+
+static const struct ipc_handler giving[] = { { &echo_request_type, give_descriptor, false } };
+
+static void set_descriptor_limit(rlim_t most)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = most;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void play_no_descriptor_left(struct scene *s)
+{
+	struct echo_request in = { .file = -1 };
+	struct echo_reply   out;
+	struct rlimit       before;
+	int                 result;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	set_descriptor_limit(3);
+	result = ipc_call(s->channel, &echo_request_type, &in, &echo_reply_type, &out, task_arena(), CLOCK_NEVER);
+	set_descriptor_limit(before.rlim_cur);
+	assert_int_equal(result, -1);
+	assert_int_equal(errno, EMFILE);
+	/* It costs that call, not the channel. */
+	assert_int_equal(ipc_call(s->channel, &echo_request_type, &in, &echo_reply_type, &out, task_arena(),
+	                          CLOCK_NEVER), 0);
+	assert_true(out.file >= 0);
+	(void)close(out.file);
+}
+
+static void no_descriptor_left_fails_one_call(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	perform(play_no_descriptor_left, giving, COUNT_OF(giving), &s);
 }
 
 static void play_large(struct scene *s)
@@ -586,6 +633,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers),
 		cmocka_unit_test(descriptor_goes_and_comes),
+		cmocka_unit_test(no_descriptor_left_fails_one_call),
 		cmocka_unit_test(largest_message_passes),
 		cmocka_unit_test(many_calls_share_a_channel),
 		cmocka_unit_test(several_replies_in_order),

@@ -108,7 +108,7 @@ void ipc_channel_on_notice(struct ipc_channel *c, const struct ipc_handler *hand
 /* ipc_call - send request, wait for the one reply of reply_type.  Spans of reply live in arena;
  * descriptors in reply are the caller's.  0, or -1 with errno: ETIMEDOUT, EPIPE (channel lost), ESHUTDOWN
  * (the peer takes no more requests and has not seen this one: ask over a new channel), EPROTO (another type), EMSGSIZE,
- * ECANCELED.  Suspends. */
+ * EMFILE (no room for the descriptor it brought), ECANCELED.  Suspends. */
 MUST_USE int ipc_call(struct ipc_channel *c, const struct ipc_type *request_type, const void *request,
                       const struct ipc_type *reply_type, void *reply, struct arena *arena,
                       uint64_t deadline_us);

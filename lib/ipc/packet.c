@@ -46,15 +46,19 @@ static bool keep_fds(struct packet *p, const struct cmsghdr *c)
 	return fits;
 }
 
-static bool collect_fds(struct packet *p, struct msghdr *message)
+static enum packet_event collect_fds(struct packet *p, struct msghdr *message)
 {
-	bool fits = (message->msg_flags & (MSG_CTRUNC | MSG_TRUNC)) == 0;
+	enum packet_event event = (message->msg_flags & MSG_CTRUNC) != 0 ? PACKET_POOR : PACKET_CAME;
 
 	p->fd_count = 0;
+	if ((message->msg_flags & MSG_TRUNC) != 0)
+		event = PACKET_BAD;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			fits = keep_fds(p, c) && fits;
-	return fits;
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && !keep_fds(p, c))
+			event = PACKET_BAD;
+	if (event != PACKET_CAME)
+		packet_close_fds(p);
+	return event;
 }
 
 enum packet_event packet_receive(int fd, void *buffer, size_t size, int flags, struct packet *p)
@@ -65,6 +69,7 @@ enum packet_event packet_receive(int fd, void *buffer, size_t size, int flags, s
 		.msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes),
 	};
+	enum packet_event    event;
 	ssize_t              n;
 
 	do {
@@ -74,14 +79,11 @@ enum packet_event packet_receive(int fd, void *buffer, size_t size, int flags, s
 		p->fd_count = 0;
 		return errno == EAGAIN || errno == EWOULDBLOCK ? PACKET_NOT_YET : PACKET_END;
 	}
-	if (!collect_fds(p, &message)) {
-		packet_close_fds(p);
-		return PACKET_BAD;
-	}
+	event = collect_fds(p, &message);
 	p->bytes = span_make(buffer, (size_t)n);
 	if (n == 0)
 		packet_close_fds(p);
-	return n == 0 ? PACKET_END : PACKET_CAME;
+	return n == 0 ? PACKET_END : event;
 }
 
 enum packet_event packet_await(int fd, struct packet *p)

@@ -16,6 +16,7 @@ enum packet_event {
 	PACKET_CAME,
 	PACKET_NOT_YET,	/* nothing there (non-blocking) */
 	PACKET_END,	/* the peer is gone */
+	PACKET_POOR,	/* it came, its descriptors did not: this process has no room for more */
 	PACKET_BAD,	/* too long, or with too many descriptors */
 };
 

@@ -133,7 +133,9 @@ static void read_requests(struct ipc_peer *peer)
 			if (task_wait(&peer->room, CLOCK_NEVER) < 0)
 				return;
 	}
-	if (event == PACKET_BAD)
+	if (event == PACKET_POOR)
+		log_warning("too many open files: closing a connection whose request brought one more");
+	else if (event == PACKET_BAD)
 		log_error("malformed request from uid %llu: closing this connection",
 		          (unsigned long long)ipc_peer_uid(peer));
 }
