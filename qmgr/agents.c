@@ -571,7 +571,7 @@ static void dispatch_task(void *arg)
 	while (!task_is_cancelled()) {
 		struct job *job;
 
-		while ((job = schedule_next(&qmgr->schedule, clock_now_us())) != NULL)
+		while (!journal_is_behind() && (job = schedule_next(&qmgr->schedule, clock_now_us())) != NULL)
 			assign(job);
 		if (qmgr->schedule.jobs > 0)
 			want_agents();

@@ -42,7 +42,7 @@ static void reply_error(struct ipc_request *request, int error)
 static uint64_t pause_ms(void)
 {
 	bool ahead = qmgr->journal.commit_count > (size_t)qmgr->conf->qmgr_intake_limit ||
-	             qmgr->active_count >= (size_t)qmgr->conf->qmgr_message_active_limit;
+	             qmgr->active_count >= (size_t)qmgr->conf->qmgr_message_active_limit || journal_is_behind();
 
 	return ahead ? PAUSE_MS : 0;
 }

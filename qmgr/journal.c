@@ -4,7 +4,7 @@
  * One task writes: all commits that waited while the last sync ran are one write and one fdatasync on an offload
  * thread, then all are answered.  A segment whose write failed is abandoned (reliability rules 2.1): the kernel has
  * dropped its dirty pages, and a second sync would lie.  Another task keeps the next segment ready, so that none is
- * made in the hot path.  Segments go oldest first, because a younger one may hold the DONE record of a message in it. */
+ * made in the hot path.  How segments end is in retire.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 enum {
 	BATCH_MAX = 4 << 20,
 	NOTES_MAX = 256 << 10,	/* bytes of notes in one batch */
-	MOVE_MAX = 256,		/* messages moved to files in one go */
+	NOTES_WAITING_MAX = 8 << 20,
 	RETRY_PREPARE_US = 500 * 1000,
 };
 
@@ -32,6 +32,7 @@ struct preparing {
 	int                    dir_fd;
 	uint64_t               seq;
 	uint32_t               size;
+	uint64_t               spare;
 	struct journal_segment out;
 	int                    error;
 };
@@ -41,7 +42,7 @@ static void prepare_blocking(void *arg)
 	struct preparing *p = arg;
 
 	p->error = 0;
-	if (journal_create(p->dir_fd, p->seq, p->size, 0, &p->out) < 0)
+	if (journal_create(p->dir_fd, p->seq, p->size, p->spare, &p->out) < 0)
 		p->error = errno;
 }
 
@@ -63,6 +64,7 @@ static struct segment *prepare(void)
 	struct preparing p = {
 		.dir_fd = qmgr->store.journal_fd, .seq = j->next_seq++,
 		.size = (uint32_t)qmgr->conf->journal_segment_size,
+		.spare = j->spare_count > 0 ? j->spares[--j->spare_count] : 0,
 	};
 
 	j->is_preparing = true;
@@ -266,6 +268,7 @@ static void write_batch(void)
 	struct journal *j = journal();
 	struct segment *s = j->current;
 	size_t room = s->file.size - s->file.used;
+	bool was_behind = journal_is_behind();
 	struct buf notes;
 	struct list batch;
 	struct writing w = { .segment = &s->file, .commits = &batch, .batch = &j->batch };
@@ -290,6 +293,10 @@ static void write_batch(void)
 		buf_add(&j->notes, w.notes);
 	}
 	buf_free(&notes);
+	if (was_behind && !journal_is_behind()) {
+		dispatch_kick();
+		task_wake_all(&qmgr->load_work);
+	}
 	answer(&batch, s, w.error);
 	s->is_busy = false;
 }
@@ -339,6 +346,11 @@ void journal_note(const struct message *m, enum journal_type type, struct span p
 	task_wake_one(&j->work);
 }
 
+bool journal_is_behind(void)
+{
+	return journal()->notes.len > NOTES_WAITING_MAX;
+}
+
 void journal_kick(void)
 {
 	task_wake_all(&journal()->work);
@@ -348,148 +360,6 @@ void journal_leave(struct message *m)
 {
 	list_remove(&m->segment_node);
 	m->segment = NULL;
-}
-
-/* ---- retirement ---- */
-
-struct retiring {
-	int      dir_fd;
-	uint64_t seq;
-	int      fd;
-};
-
-static void retire_blocking(void *arg)
-{
-	struct retiring *r = arg;
-	char name[JOURNAL_NAME_MAX];
-
-	close(r->fd);
-	if (fs_unlink_at(r->dir_fd, journal_name(r->seq, name)) < 0)
-		log_error("unlink journal segment %s: %s", name, strerror(errno));
-}
-
-/* retire - at once and by unlink: under its old name a finished segment must not outlast a younger one, whose DONE
- * records are what keeps its messages from coming back. */
-static void retire(struct segment *s)
-{
-	struct retiring r = { qmgr->store.journal_fd, s->file.seq, s->file.fd };
-
-	list_remove(&s->node);
-	task_offload(retire_blocking, &r);
-	free(s);
-}
-
-struct moved {
-	struct message *message;
-	struct mail     mail;		/* a copy: the thread touches nothing else */
-	int             error;
-};
-
-struct moving {
-	int           segment_fd;
-	struct moved *list;
-	size_t        count;
-	int           error;
-};
-
-static void move_one(struct moved *m, int segment_fd)
-{
-	struct arena *arena = arena_new(NULL);
-	struct span id = span_of(m->mail.id);
-	struct loaded l;
-
-	m->error = 0;
-	if (store_load(&qmgr->store, &m->mail, segment_fd, SIZE_MAX, false, arena, &l) < 0) {
-		m->error = errno;
-	} else if (message_file_create(qmgr->store.message_fd, id, &l.queued, l.content) < 0) {
-		m->error = errno;
-		/* Left by a move that did not count: the next one finds its place free. */
-		if (errno == EEXIST && message_file_remove(qmgr->store.message_fd, id) < 0)
-			m->error = errno;
-	}
-	arena_free(arena);
-}
-
-/* move_blocking - many files, one sync. */
-static void move_blocking(void *arg)
-{
-	struct moving *m = arg;
-
-	for (size_t i = 0; i < m->count; i++)
-		move_one(&m->list[i], m->segment_fd);
-	m->error = syncfs(qmgr->store.message_fd) < 0 ? errno : 0;
-}
-
-static bool may_move(const struct message *m, bool active_too)
-{
-	if (m->place == PLACE_LOADING)
-		return false;
-	return active_too || m->place == PLACE_DEFERRED || m->place == PLACE_HELD;
-}
-
-static void end_move(struct moved *moved, int sync_error)
-{
-	/* It may be gone by now, or have changed: then the file is not the truth. */
-	struct message *m = message_find(span_of(moved->mail.id));
-
-	if (m == NULL) {
-		if (message_file_remove(qmgr->store.message_fd, span_of(moved->mail.id)) < 0 && errno != ENOENT)
-			log_warning("%s: remove its file: %s", moved->mail.id, strerror(errno));
-	} else if (moved->error != 0 || sync_error != 0) {
-		log_warning("%s: cannot move out of the journal: %s", m->mail.id,
-		            strerror(moved->error != 0 ? moved->error : sync_error));
-	} else if (m->mail.notes_len != moved->mail.notes_len || m->mail.flags != moved->mail.flags) {
-		if (message_file_remove(qmgr->store.message_fd, span_of(m->mail.id)) < 0)
-			log_warning("%s: remove its file: %s", m->mail.id, strerror(errno));
-	} else {
-		journal_leave(m);
-		m->mail.seq = 0;
-		free(m->mail.notes);
-		m->mail.notes = NULL;
-		m->mail.notes_len = 0;
-	}
-}
-
-static void move_out(struct segment *s, bool active_too)
-{
-	struct moved *list = calloc(MOVE_MAX, sizeof(*list));
-	struct moving moving = { s->file.fd, list, 0, 0 };
-
-	if (list == NULL)
-		log_fatal("out of memory");
-	LIST_EACH(node, &s->messages) {
-		struct message *m = CONTAINER_OF(node, struct message, segment_node);
-
-		if (moving.count == MOVE_MAX)
-			break;
-		if (!may_move(m, active_too))
-			continue;
-		list[moving.count].message = m;
-		list[moving.count].mail = m->mail;
-		if (m->mail.notes_len > 0) {
-			list[moving.count].mail.notes = malloc(m->mail.notes_len);
-			if (list[moving.count].mail.notes == NULL)
-				log_fatal("out of memory");
-			memcpy(list[moving.count].mail.notes, m->mail.notes, m->mail.notes_len);
-		}
-		moving.count++;
-	}
-	if (moving.count > 0)
-		task_offload(move_blocking, &moving);
-	for (size_t i = 0; i < moving.count; i++) {
-		end_move(&list[i], moving.error);
-		free(list[i].mail.notes);
-	}
-	free(list);
-}
-
-static size_t segment_count(void)
-{
-	size_t n = 0;
-
-	LIST_EACH(node, &journal()->segments)
-		n++;
-	return n;
 }
 
 struct syncing {
@@ -503,8 +373,7 @@ static void sync_blocking(void *arg)
 	s->error = fs_sync_data(s->fd) < 0 ? errno : 0;
 }
 
-/* sync_notes - results of the last second survive a power cut, too: less is delivered twice. */
-static void sync_notes(void)
+void journal_sync(void)
 {
 	struct journal *j = journal();
 	struct segment *s = j->current;
@@ -519,25 +388,6 @@ static void sync_notes(void)
 		give_up(s, sync.error);
 }
 
-void journal_tick(void)
-{
-	struct journal *j = journal();
-
-	sync_notes();
-	while (!list_is_empty(&j->segments)) {
-		struct segment *s = CONTAINER_OF(j->segments.next, struct segment, node);
-		bool is_crowded = segment_count() > (size_t)qmgr->conf->journal_segment_limit;
-
-		if (!s->is_closed || s->is_busy)
-			return;
-		if (!list_is_empty(&s->messages))
-			move_out(s, is_crowded);
-		if (!list_is_empty(&s->messages))
-			return;
-		retire(s);
-	}
-}
-
 void journal_start(struct qmgr *q)
 {
 	struct journal *j = &q->journal;
@@ -547,6 +397,7 @@ void journal_start(struct qmgr *q)
 	list_init(&j->commits);
 	buf_init(&j->notes, BUF_NO_LIMIT);
 	buf_init(&j->batch, BUF_NO_LIMIT);
+	j->spare_count = journal_spares(q->store.journal_fd, j->spares, COUNT_OF(j->spares));
 	j->spare = prepare();
 	if (task_spawn(prepare_task, NULL, "journal-prepare") == NULL ||
 	    task_spawn(writer_task, NULL, "journal") == NULL)

@@ -2,8 +2,8 @@
 pkglibexec_PROGRAMS += qmgr/qmgr
 qmgr_qmgr_SOURCES = \
 	qmgr/admin.c qmgr/agents.c qmgr/bounce.c qmgr/bounce_text.c qmgr/heap.c qmgr/intake.c qmgr/journal.c \
-	qmgr/main.c qmgr/messages.c qmgr/qmgr.h qmgr/recipients.c qmgr/route.c qmgr/schedule.c qmgr/schedule.h \
-	qmgr/submit.c
+	qmgr/main.c qmgr/marks.c qmgr/messages.c qmgr/qmgr.h qmgr/recipients.c qmgr/retire.c qmgr/route.c \
+	qmgr/scan.c qmgr/schedule.c qmgr/schedule.h qmgr/submit.c
 qmgr_qmgr_LDADD = lib/queue/libqueue.a $(LIBS_SERVICE)
 EXTRA_DIST += qmgr/QUEUE-INVARIANTS.md
 

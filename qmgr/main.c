@@ -16,7 +16,6 @@
 enum {
 	REQUESTS_MAX = 1024,
 	LOADERS = 4,
-	FOLDERS = 256,
 	OFFLOAD_THREADS = 8,	/* the journal's, the spare segment's, loaders', lease openers' */
 	FILES_MAX = 65536,
 };
@@ -61,30 +60,6 @@ static void replay_all(void)
 	qmgr->journal.next_seq = qmgr->index.last_seq + 1;
 }
 
-static struct segment *segment_of(uint64_t seq)
-{
-	LIST_EACH(node, &qmgr->journal.segments)
-		if (CONTAINER_OF(node, struct segment, node)->file.seq == seq)
-			return CONTAINER_OF(node, struct segment, node);
-	return NULL;
-}
-
-/* resume - a message found at start: it may have been delivered just before the end. */
-static void resume(struct message *m)
-{
-	list_init(&m->node);
-	list_init(&m->segment_node);
-	m->may_be_repeat = true;
-	if (m->mail.seq != 0) {
-		m->segment = segment_of(m->mail.seq);
-		list_push_back(&m->segment->messages, &m->segment_node);
-	}
-	if (m->mail.next_attempt_us > clock_wall_us())
-		message_defer_until(m, m->mail.next_attempt_us);
-	else
-		message_wait(m);
-}
-
 static void resume_all(void)
 {
 	size_t cursor = 0;
@@ -92,78 +67,7 @@ static void resume_all(void)
 	void *value;
 
 	while (hash_next(qmgr->index.mails, &cursor, &key, &value))
-		resume(value);
-}
-
-/* ---- the scan of message files, beside service ---- */
-
-struct names {
-	unsigned folder;
-	char   (*list)[QUEUE_ID_MAX];
-	size_t   count;
-	int      error;
-};
-
-static void add_name(void *user, const char *id)
-{
-	struct names *n = user;
-
-	if ((n->count & (n->count - 1)) == 0) {
-		n->list = realloc(n->list, (n->count == 0 ? 1 : 2 * n->count) * QUEUE_ID_MAX);
-		if (n->list == NULL)
-			abort();
-	}
-	memset(n->list[n->count], 0, QUEUE_ID_MAX);
-	memcpy(n->list[n->count++], id, strlen(id));
-}
-
-static void names_blocking(void *arg)
-{
-	struct names *n = arg;
-
-	n->error = store_each_file(&qmgr->store, n->folder, add_name, n) < 0 ? errno : 0;
-}
-
-/* adopt_found - a file known already is a message that arrived meanwhile, or moved. */
-static void adopt_found(const char *id)
-{
-	struct mail *mail;
-
-	if (message_find(span_of(id)) != NULL || hash_get(qmgr->publishing, span_of(id)) != NULL)
-		return;
-	switch (store_add_file(&qmgr->index, id, &mail)) {
-	case STORE_FILE_GOOD:
-		if (mail != NULL)
-			resume((struct message *)(void *)mail);
-		return;
-	case STORE_FILE_CORRUPT:
-		log_error("%s: incomplete message file, never acknowledged: kept in queue/corrupt", id);
-		return;
-	case STORE_FILE_ERROR:
-		log_error("%s: cannot read its file: %s", id, strerror(errno));
-		return;
-	case STORE_FILE_LEFT_OVER:
-		return;
-	}
-}
-
-static void scan_task(void *arg)
-{
-	(void)arg;
-	for (unsigned folder = 0; folder < FOLDERS && !task_is_cancelled(); folder++) {
-		struct names n = { .folder = folder };
-
-		task_offload(names_blocking, &n);
-		if (n.error != 0)
-			log_error("read queue/message/%02x: %s", folder, strerror(n.error));
-		for (size_t i = 0; i < n.count; i++) {
-			adopt_found(n.list[i]);
-			if (i % 64 == 63)
-				task_yield();
-		}
-		free(n.list);
-	}
-	qmgr->is_scanned = true;
+		message_resume(value);
 }
 
 /* ---- once a second ---- */
@@ -262,6 +166,7 @@ static void start(struct service_run *run)
 	measure();
 	agents_start(qmgr);
 	route_start(qmgr);
+	marks_start();
 	journal_start(qmgr);
 	resume_all();
 	start_tasks();

@@ -91,7 +91,7 @@ static void begin(struct message *m)
 
 static bool has_room(void)
 {
-	return qmgr->active_count < (size_t)qmgr->conf->qmgr_message_active_limit;
+	return qmgr->active_count < (size_t)qmgr->conf->qmgr_message_active_limit && !journal_is_behind();
 }
 
 struct message *message_accept(const struct commit *commit, bool is_held)
@@ -189,45 +189,62 @@ static void unload(struct loading *l)
 	arena_free(l->arena);
 }
 
-/* cannot_load - damage is set aside, anything else tried again. */
-static void cannot_load(struct message *m, int error)
+struct setting_aside {
+	char     id[QUEUE_ID_MAX];
+	uint64_t seq;		/* of its segment, or 0: it has a file */
+	int      error;
+};
+
+static void set_aside_blocking(void *arg)
 {
-	if (error != EBADMSG) {
-		log_error("%s: cannot read: %s", m->mail.id, strerror(error));
+	struct setting_aside *s = arg;
+	int result = s->seq != 0 ? store_keep_segment(&qmgr->store, s->seq)
+	                         : store_set_aside(&qmgr->store, span_of(s->id));
+
+	s->error = result < 0 ? errno : 0;
+}
+
+/* set_aside - a damaged message leaves the queue for queue/corrupt; its segment may then go.  Suspends. */
+static void set_aside(struct message *m)
+{
+	struct setting_aside s = { .seq = m->segment != NULL ? m->segment->file.seq : 0 };
+
+	memcpy(s.id, m->mail.id, sizeof(s.id));
+	task_offload(set_aside_blocking, &s);
+	if (s.error != 0) {
+		log_error("%s: damaged, and cannot be kept in queue/corrupt: %s", m->mail.id, strerror(s.error));
 		message_defer_until(m, clock_wall_us() + qmgr->conf->minimal_backoff_time * CLOCK_SECOND_US);
 		return;
 	}
 	log_error("%s: damaged: not delivered, kept in queue/corrupt", m->mail.id);
-	if (m->segment != NULL) {
+	if (m->segment != NULL)
 		m->segment->is_damaged = true;
-		m->place = PLACE_HELD;
+	message_forget(m);
+}
+
+/* cannot_load - damage is set aside, anything else tried again. */
+static void cannot_load(struct message *m, int error)
+{
+	if (error == EBADMSG) {
+		set_aside(m);
 		return;
 	}
-	if (store_set_aside(&qmgr->store, span_of(m->mail.id)) < 0)
-		log_error("%s: set aside: %s", m->mail.id, strerror(errno));
-	(void)hash_remove(qmgr->index.mails, span_of(m->mail.id));
-	free(m);
+	log_error("%s: cannot read: %s", m->mail.id, strerror(error));
+	message_defer_until(m, clock_wall_us() + qmgr->conf->minimal_backoff_time * CLOCK_SECOND_US);
 }
 
 static void load_waiting(struct message *m)
 {
-	char id[QUEUE_ID_MAX];
 	struct loading l;
-	int result;
 
-	memcpy(id, m->mail.id, sizeof(id));
-	m->place = PLACE_LOADING;
-	result = load(m, &l);
-	if (message_find(span_of(id)) != m) {	/* deleted meanwhile */
-		unload(&l);
-		return;
-	}
-	m->place = PLACE_WAITING;
-	if (result < 0) {
+	m->place = PLACE_LOADING;	/* nobody else touches it now */
+	marks_await(span_of(m->mail.id));
+	if (load(m, &l) < 0) {
 		arena_free(l.arena);
 		cannot_load(m, l.error);
 		return;
 	}
+	m->place = PLACE_WAITING;
 	if (l.out.is_file && m->segment != NULL) {	/* found at start: it had moved */
 		journal_leave(m);
 		m->mail.seq = 0;
@@ -327,8 +344,11 @@ void message_forget(struct message *m)
 	journal_note(m, JOURNAL_DONE, span_lit(""));
 	if (m->segment != NULL)
 		journal_leave(m);
-	else if (message_file_remove(qmgr->store.message_fd, span_of(m->mail.id)) < 0 && errno != ENOENT)
-		log_warning("%s: remove its file: %s", m->mail.id, strerror(errno));
+	else
+		mark_removed(span_of(m->mail.id));
+	/* The scan may have seen its file already. */
+	if (!qmgr->is_scanned)
+		(void)hash_put(qmgr->index.done, span_of(m->mail.id), qmgr);
 	(void)hash_remove(qmgr->index.mails, span_of(m->mail.id));
 	free(m->mail.notes);
 	free(m);
@@ -372,54 +392,6 @@ static void write_note(struct message *m, enum journal_type type, struct span pa
 	m->mail.notes_len = (uint32_t)notes.len;
 }
 
-/* with_file - one change in place; failing costs a repeat, so it is only told. */
-static void with_file(struct message *m, int (*change)(int fd, struct message *m, size_t i), size_t i)
-{
-	int fd = message_file_open(qmgr->store.message_fd, span_of(m->mail.id));
-
-	if (fd < 0 || change(fd, m, i) < 0)
-		log_warning("%s: cannot mark its file: %s", m->mail.id, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-}
-
-static int mark_slot(int fd, struct message *m, size_t i)
-{
-	struct message_preamble p;
-
-	if (message_file_preamble(fd, &p) < 0)
-		return -1;
-	if (p.recipient_count != m->active->queued.envelope.recipient_count)
-		return message_file_rewrite(fd, &m->active->queued, &p);
-	return message_file_mark(fd, &p, &m->active->queued, i);
-}
-
-static int mark_retry(int fd, struct message *m, size_t i)
-{
-	const struct queued *q = &m->active->queued;
-
-	(void)i;
-	for (size_t r = 0; r < q->envelope.recipient_count; r++)
-		if (q->states[r].status == RECIPIENT_OPEN && mark_slot(fd, m, r) < 0)
-			return -1;
-	return message_file_retry(fd, q);
-}
-
-static int mark_flags(int fd, struct message *m, size_t i)
-{
-	struct message_preamble p;
-	struct queued q;
-
-	(void)i;
-	if (message_file_preamble(fd, &p) < 0)
-		return -1;
-	memset(&q, 0, sizeof(q));
-	q.flags = m->mail.flags;
-	q.attempts = p.attempts;
-	q.next_attempt_us = p.next_attempt_us;
-	return message_file_retry(fd, &q);
-}
-
 void message_recipient_over(struct message *m, size_t i, enum recipient_status status)
 {
 	struct queued *q = &m->active->queued;
@@ -430,7 +402,7 @@ void message_recipient_over(struct message *m, size_t i, enum recipient_status s
 	if (queued_open_count(q) == 0)
 		return;		/* the DONE record says it all */
 	if (m->segment == NULL) {
-		with_file(m, mark_slot, i);
+		mark_recipient(m, i);
 		return;
 	}
 	buf_init(&payload, BUF_NO_LIMIT);
@@ -445,7 +417,10 @@ void message_note_expansion(struct message *m, size_t i, size_t first)
 	struct buf payload;
 
 	if (m->segment == NULL) {
-		with_file(m, mark_slot, i);
+		if (first < q->envelope.recipient_count)
+			mark_table(m);
+		else
+			mark_recipient(m, i);
 		return;
 	}
 	buf_init(&payload, BUF_NO_LIMIT);
@@ -462,7 +437,7 @@ void message_set_flags(struct message *m, uint32_t flags)
 	if (m->active != NULL)
 		m->active->queued.flags = flags;
 	if (m->segment == NULL) {
-		with_file(m, mark_flags, 0);
+		mark_flags(m);
 		return;
 	}
 	buf_init(&payload, BUF_NO_LIMIT);
@@ -476,7 +451,7 @@ static void note_retry(struct message *m)
 	struct buf payload;
 
 	if (m->segment == NULL) {
-		with_file(m, mark_retry, 0);
+		mark_retry(m);
 		return;
 	}
 	buf_init(&payload, BUF_NO_LIMIT);

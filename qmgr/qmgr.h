@@ -37,6 +37,8 @@ struct journal {
 	struct list          segments;
 	struct segment      *current;		/* NULL: none could be had */
 	struct segment      *spare;
+	uint64_t             spares[2];	/* files of retired segments, to be used again */
+	size_t               spare_count;
 	uint64_t             next_seq;
 	struct list          commits;		/* waiting */
 	size_t               commit_count;	/* waiting or being written */
@@ -136,8 +138,13 @@ void journal_commit(struct commit *commit);
 /* journal_note - a record without a sync of its own. */
 void journal_note(const struct message *m, enum journal_type type, struct span payload);
 void journal_kick(void);
+/* journal_is_behind - more is waiting to be noted than may: nothing more is begun until it is written. */
+bool journal_is_behind(void);
+/* journal_sync - results of the last second survive a power cut, too: less is delivered twice.  Suspends. */
+void journal_sync(void);
 /* journal_leave - m no longer lives in its segment. */
 void journal_leave(struct message *m);
+/* ---- retire.c ---- */
 /* journal_tick - retire what is over, move out what stays; once a second. */
 void journal_tick(void);
 
@@ -169,6 +176,20 @@ void loader_task(void *arg);
 void messages_due(uint64_t wall_us);
 void heap_add(struct heap *h, struct message *m);
 void heap_remove(struct heap *h, struct message *m);
+
+/* ---- marks.c: changes of message files, written behind, in order.  None suspends, but marks_await. ---- */
+void marks_start(void);
+/* mark_recipient - state of recipient i.  mark_retry - of all open ones, and when to try again. */
+void mark_recipient(const struct message *m, size_t i);
+void mark_retry(const struct message *m);
+void mark_flags(const struct message *m);
+/* mark_table - recipients have joined: the file gets a new table of them, durable before it counts. */
+void mark_table(const struct message *m);
+/* mark_removed - the file goes. */
+void mark_removed(struct span id);
+bool marks_are_pending(struct span id);
+/* marks_await - until nothing is pending for that file. */
+void marks_await(struct span id);
 
 /* ---- recipients.c ---- */
 struct run *run_of(struct message *m, size_t i);
@@ -226,6 +247,12 @@ void bounce_compose(struct message *m, enum bounce_kind kind, const char *id, st
                     bool headers_only, struct buf *out);
 /* bounce_tells - does this kind of notice tell of recipient i? */
 bool bounce_tells(struct message *m, size_t i, enum bounce_kind kind);
+
+/* ---- scan.c ---- */
+/* scan_task - find the message files, beside service. */
+void scan_task(void *arg);
+/* message_resume - a message found at start. */
+void message_resume(struct message *m);
 
 /* ---- intake.c, admin.c ---- */
 void handle_lease(struct ipc_request *request);

@@ -59,6 +59,10 @@ size_t journal_record_size(size_t id_len, size_t payload_len);
 uint32_t journal_record_add(struct buf *batch, const struct journal_segment *s, enum journal_type type,
                             struct span id, const struct span *pieces, size_t count);
 
+/* journal_record_is_whole - does the record with that id and payload length, as read from its start, have the right
+ * checksum? */
+bool journal_record_is_whole(struct span record, size_t id_len, size_t payload_len);
+
 typedef void journal_replay_fn(void *user, const struct journal_record *record);
 
 struct journal_replay {
@@ -77,9 +81,14 @@ void journal_replay(struct span bytes, uint64_t seq, journal_replay_fn *fn, void
 /* journal_name - file name of a segment.  journal_name_seq - back; false when it is not one. */
 const char *journal_name(uint64_t seq, char out[JOURNAL_NAME_MAX]);
 MUST_USE bool journal_name_seq(const char *name, uint64_t *seq);
-/* journal_create - a new segment, its space and its name durable.  old_seq: a retired segment of the same size to use
- * again, or 0.  0, or -1 with errno; nothing is left behind then. */
-MUST_USE int journal_create(int dir_fd, uint64_t seq, uint32_t size, uint64_t old_seq,
+/* journal_retire - a finished segment's name goes, durably.  keep: its file becomes a spare (unless queue/corrupt has it
+ * too): written blocks make a later sync cheaper, as no metadata changes.  1: a spare was made; 0; -1 with errno. */
+MUST_USE int journal_retire(int dir_fd, uint64_t seq, bool keep);
+/* journal_spares - numbers of the spares there are; those beyond 'most' are unlinked. */
+size_t journal_spares(int dir_fd, uint64_t *out, size_t most);
+/* journal_create - a new segment, its space and its name durable.  spare: the number of a spare to use for it, or 0.
+ * 0, or -1 with errno; nothing is left behind then. */
+MUST_USE int journal_create(int dir_fd, uint64_t seq, uint32_t size, uint64_t spare,
                             struct journal_segment *out);
 /* journal_write - the batch at s->used, which then stands behind it; is_synced: and make it durable.  0, or -1 with
  * errno: after a failed sync the segment must not be written again. */

@@ -2,8 +2,10 @@
 /* journal_file.c - journal segments on disk
  *
  * Order is the whole point (reliability rules 2.1): space and name of a segment are durable before its first record,
- * so that the hot path is one write and one fdatasync.  A retired segment of the same size is used again: its blocks
- * are written already, and a sync then changes no metadata. */
+ * so that the hot path is one write and one fdatasync.  The file of a retired segment is used again: its blocks are
+ * written already, and a sync then changes no metadata.  Between its lives it has a name that replay does not read,
+ * and its old records count no more, since each life has a nonce of its own. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -67,28 +69,98 @@ static int allocate(int fd, uint32_t size)
 	return ftruncate(fd, size);
 }
 
-/* take_name - the descriptor of a file named name: an old segment renamed, or a new file. */
-static int take_name(int dir_fd, const char *name, uint64_t old_seq)
+/* ---- spares: files of retired segments ---- */
+
+static const struct span spare_prefix = SPAN("spare.");
+
+static const char *spare_name(uint64_t number, char out[JOURNAL_NAME_MAX])
+{
+	snprintf(out, JOURNAL_NAME_MAX, "spare.%016" PRIx64, number);
+	return out;
+}
+
+/* is_shared - queue/corrupt has the file, too: it must not be written. */
+static bool is_shared(int dir_fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_nlink != 1;
+}
+
+int journal_retire(int dir_fd, uint64_t seq, bool keep)
+{
+	char name[JOURNAL_NAME_MAX], spare[JOURNAL_NAME_MAX];
+	bool is_kept;
+	int result;
+
+	journal_name(seq, name);
+	is_kept = keep && !is_shared(dir_fd, name);
+	if (is_kept)
+		result = fs_rename_new(dir_fd, name, dir_fd, spare_name(seq, spare));
+	else
+		result = fs_unlink_at(dir_fd, name);
+	if (result < 0 || fs_sync(dir_fd) < 0)
+		return -1;
+	return is_kept ? 1 : 0;
+}
+
+size_t journal_spares(int dir_fd, uint64_t *out, size_t most)
+{
+	int fd = fs_open_at(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	size_t count = 0;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		struct span name = span_of(entry->d_name);
+		uint64_t number;
+
+		if (!span_starts(name, spare_prefix))
+			continue;
+		if (count < most && journal_name_seq(entry->d_name + spare_prefix.len, &number))
+			out[count++] = number;
+		else
+			(void)!fs_unlink_at(dir_fd, entry->d_name);
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return count;
+}
+
+/* take_name - the descriptor of a file of that name and size: a spare renamed, or a new file. */
+static int take_name(int dir_fd, const char *name, uint64_t spare)
 {
 	char old[JOURNAL_NAME_MAX];
 
-	if (old_seq == 0)
+	if (spare == 0)
 		return fs_open_at(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fs_rename_new(dir_fd, journal_name(old_seq, old), dir_fd, name) < 0)
+	if (fs_rename_new(dir_fd, spare_name(spare, old), dir_fd, name) < 0)
 		return -1;
 	return fs_open_at(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
 }
 
-int journal_create(int dir_fd, uint64_t seq, uint32_t size, uint64_t old_seq, struct journal_segment *out)
+/* set_size - a spare may be of a time when segments had another size. */
+static int set_size(int fd, uint32_t size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_size > size && ftruncate(fd, size) < 0)
+		return -1;
+	return allocate(fd, size);
+}
+
+int journal_create(int dir_fd, uint64_t seq, uint32_t size, uint64_t spare, struct journal_segment *out)
 {
 	struct journal_segment s = { .seq = seq, .nonce = fresh_nonce(), .size = size, .used = JOURNAL_HEADER_SIZE };
 	char name[JOURNAL_NAME_MAX];
 	int saved;
 
-	s.fd = take_name(dir_fd, journal_name(seq, name), old_seq);
-	if (s.fd < 0 && old_seq == 0)
+	s.fd = take_name(dir_fd, journal_name(seq, name), spare);
+	if (s.fd < 0 && spare == 0)
 		return -1;
-	if (s.fd >= 0 && allocate(s.fd, size) == 0 && write_header(&s) == 0 && fs_sync(s.fd) == 0 &&
+	if (s.fd >= 0 && set_size(s.fd, size) == 0 && write_header(&s) == 0 && fs_sync(s.fd) == 0 &&
 	    fs_sync(dir_fd) == 0) {
 		*out = s;
 		return 0;

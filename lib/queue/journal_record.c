@@ -64,6 +64,16 @@ uint32_t journal_record_add(struct buf *batch, const struct journal_segment *s, 
 	return s->used + (uint32_t)(start + JOURNAL_RECORD_SIZE + id.len);
 }
 
+bool journal_record_is_whole(struct span record, size_t id_len, size_t payload_len)
+{
+	struct reader r = { record, false };
+	struct span head = reader_take(&r, JOURNAL_RECORD_SIZE - 4);
+	uint32_t expected = reader_u32(&r);
+	struct span id = reader_take(&r, id_len), payload = reader_take(&r, payload_len);
+
+	return !r.failed && crc32c(crc32c(crc32c(0, head), id), payload) == expected;
+}
+
 struct found {
 	struct journal_record record;
 	uint32_t              batch_start;

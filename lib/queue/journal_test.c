@@ -289,12 +289,65 @@ static void segment_is_used_again(void **state)
 		write_batch(&s, "A");
 	close(s.fd);
 	assert_int_equal(records_of(dir, 1), 5);
+	assert_int_equal(journal_retire(dir, 1, true), 1);
 	assert_int_equal(journal_create(dir, 2, 65536, 1, &s), 0);
 	assert_int_equal(records_of(dir, 2), 0);
 	write_batch(&s, "B");
 	close(s.fd);
 	assert_int_equal(records_of(dir, 2), 1);
 	assert_int_equal(faccessat(dir, "0000000000000001", F_OK, 0), -1);
+}
+
+/* A power cut between the new name and the new header: nothing of the old life comes back under it. */
+static void a_spare_with_its_old_header_is_unused(void **state)
+{
+	int dir = *(int *)*state;
+	char name[JOURNAL_NAME_MAX];
+	struct journal_segment s;
+
+	assert_int_equal(journal_create(dir, 1, 65536, 0, &s), 0);
+	write_batch(&s, "A");
+	close(s.fd);
+	assert_int_equal(journal_retire(dir, 1, true), 1);
+	assert_int_equal(renameat(dir, "spare.0000000000000001", dir, journal_name(7, name)), 0);
+	assert_int_equal(records_of(dir, 7), 0);
+}
+
+static void a_copy_in_corrupt_is_never_written(void **state)
+{
+	int dir = *(int *)*state;
+	struct journal_segment s;
+	uint64_t spares[4];
+
+	assert_int_equal(journal_create(dir, 1, 65536, 0, &s), 0);
+	close(s.fd);
+	assert_int_equal(linkat(dir, "0000000000000001", dir, "kept", 0), 0);
+	assert_int_equal(journal_retire(dir, 1, true), 0);
+	assert_int_equal(faccessat(dir, "0000000000000001", F_OK, 0), -1);
+	assert_int_equal(journal_spares(dir, spares, 4), 0);
+	assert_int_equal(unlinkat(dir, "kept", 0), 0);
+}
+
+static void spares_are_found_and_few(void **state)
+{
+	int dir = *(int *)*state;
+	struct journal_segment s;
+	uint64_t spares[4];
+
+	for (uint64_t n = 1; n <= 4; n++) {
+		assert_int_equal(journal_create(dir, n, 65536, 0, &s), 0);
+		close(s.fd);
+		assert_int_equal(journal_retire(dir, n, true), 1);
+	}
+	assert_int_equal(journal_spares(dir, spares, 2), 2);
+	assert_int_equal(journal_spares(dir, spares, 4), 2);
+	assert_int_equal(journal_create(dir, 9, 131072, spares[0], &s), 0);	/* of another size */
+	write_batch(&s, "A");
+	close(s.fd);
+	assert_int_equal(records_of(dir, 9), 1);
+	assert_int_equal(journal_create(dir, 10, 32768, spares[1], &s), 0);
+	close(s.fd);
+	assert_int_equal(journal_spares(dir, spares, 4), 0);
 }
 
 static void failure_leaves_nothing(void **state)
@@ -357,6 +410,9 @@ int main(void)
 		cmocka_unit_test(record_inside_a_mail_is_not_taken),
 		cmocka_unit_test(name_of_another_life_is_unused),
 		cmocka_unit_test_setup_teardown(segment_is_used_again, open_dir, close_dir),
+		cmocka_unit_test_setup_teardown(a_spare_with_its_old_header_is_unused, open_dir, close_dir),
+		cmocka_unit_test_setup_teardown(a_copy_in_corrupt_is_never_written, open_dir, close_dir),
+		cmocka_unit_test_setup_teardown(spares_are_found_and_few, open_dir, close_dir),
 		cmocka_unit_test_setup_teardown(failure_leaves_nothing, open_dir, close_dir),
 		cmocka_unit_test_setup_teardown(failed_sync_is_told, open_dir, close_dir),
 		cmocka_unit_test(names_are_numbers),

@@ -373,13 +373,14 @@ int message_file_check(int fd, const struct message_preamble *preamble)
 
 /* ---- changes in place ---- */
 
-int message_file_mark(int fd, const struct message_preamble *preamble, const struct queued *q, size_t index)
+int message_file_mark(int fd, const struct message_preamble *preamble, size_t index,
+                      const struct recipient_state *state)
 {
 	struct buf slot;
 	int result;
 
 	buf_init(&slot, SLOT_SIZE);
-	add_slot(&slot, &q->states[index]);
+	add_slot(&slot, state);
 	result = fs_pwrite_all(fd, slot.ptr, slot.len, (off_t)slot_offset(preamble, index));
 	buf_free(&slot);
 	return result;

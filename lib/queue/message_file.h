@@ -55,7 +55,8 @@ MUST_USE int message_file_read(int fd, struct arena *arena, struct message_pream
 MUST_USE int message_file_check(int fd, const struct message_preamble *preamble);
 
 /* message_file_mark - write the slot of recipient index.  message_file_retry - the retry data.  Neither syncs. */
-MUST_USE int message_file_mark(int fd, const struct message_preamble *preamble, const struct queued *q, size_t index);
+MUST_USE int message_file_mark(int fd, const struct message_preamble *preamble, size_t index,
+                               const struct recipient_state *state);
 MUST_USE int message_file_retry(int fd, const struct queued *q);
 /* message_file_rewrite - recipients have joined: a new envelope and slots behind the old ones, made durable before the
  * preamble points there; updates preamble. */

@@ -135,7 +135,7 @@ static void marks_stay(void **state)
 	f->q.next_attempt_us = 1234;
 	f->q.flags = MESSAGE_HELD;
 	for (size_t i = 0; i < 2; i++)
-		assert_int_equal(message_file_mark(f->fd, &p, &f->q, i), 0);
+		assert_int_equal(message_file_mark(f->fd, &p, i, &f->q.states[i]), 0);
 	assert_int_equal(message_file_retry(f->fd, &f->q), 0);
 	assert_int_equal(message_file_read(f->fd, f->arena, &p, &q), 0);
 	assert_int_equal(q.states[0].status, RECIPIENT_OPEN);

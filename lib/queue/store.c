@@ -120,34 +120,42 @@ failed:
 	return -1;
 }
 
+/* read_record - the whole MESSAGE record of m; its payload is given, or an empty span with errno. */
+static struct span read_record(const struct mail *m, int segment_fd, struct arena *arena)
+{
+	struct span id = span_of(m->id), none = { NULL, 0 };
+	size_t before = JOURNAL_RECORD_SIZE + id.len, size = before + m->length;
+	char *bytes = arena_alloc(arena, size);
+
+	if (fs_pread_all(segment_fd, bytes, size, (off_t)(m->offset - before)) < 0)
+		return none;
+	errno = EBADMSG;
+	return journal_record_is_whole(span_make(bytes, size), id.len, m->length) ? span_make(bytes + before, m->length)
+	                                                                          : none;
+}
+
 static int load_record(const struct mail *m, int segment_fd, size_t inline_max, struct arena *arena,
                        struct loaded *out)
 {
-	char head[8];
-	struct reader r = { { head, sizeof(head) }, false };
-	uint32_t length;
-	char *bytes;
+	struct span payload = read_record(m, segment_fd, arena);
+	struct reader r = { payload, false };
+	struct span envelope;
 
-	if (m->length < sizeof(head))
-		return bad();
-	if (fs_pread_all(segment_fd, head, sizeof(head), m->offset) < 0)
+	if (payload.len == 0)
 		return -1;
 	(void)reader_u32(&r);	/* flags: m has them */
-	length = reader_u32(&r);
-	if (length > m->length - sizeof(head))
-		return bad();
-	bytes = arena_alloc(arena, (size_t)length + 1);
-	if (fs_pread_all(segment_fd, bytes, length, (off_t)(m->offset + sizeof(head))) < 0)
-		return -1;
-	if (!queued_decode(arena, span_make(bytes, length), &out->queued))
+	envelope = reader_span(&r);
+	if (r.failed || !queued_decode(arena, envelope, &out->queued))
 		return bad();
 	/* A malformed note is a lost one: at worst a second delivery. */
 	(void)!notes_apply(&out->queued, span_make(m->notes, m->notes_len));
 	out->queued.flags = m->flags;
-	out->content_offset = m->offset + sizeof(head) + length;
-	out->content_length = m->length - sizeof(head) - length;
-	if (out->content_length <= inline_max)
-		return inline_content(out, arena, segment_fd);
+	out->content_offset = m->offset + (uint64_t)(r.rest.ptr - payload.ptr);
+	out->content_length = r.rest.len;
+	if (out->content_length <= inline_max) {
+		out->content = r.rest;
+		return 0;
+	}
 	out->fd = dup(segment_fd);
 	return out->fd < 0 ? -1 : 0;
 }

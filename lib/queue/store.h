@@ -63,6 +63,9 @@ int store_each_file(const struct store *s, unsigned folder, void (*fn)(void *use
  * *mail: what it is.  A torn file was never acknowledged, or its segment still has it: it goes to queue/corrupt when
  * it has content, else it is unlinked. */
 enum store_file store_add_file(struct store_index *index, const char *id, struct mail **mail);
+/* store_peek_file, store_adopt_file - the two halves of that for a whole file: what blocks, and what changes index. */
+enum store_file store_peek_file(const struct store *s, const char *id, struct message_preamble *out);
+struct mail *store_adopt_file(struct store_index *index, const char *id, const struct message_preamble *p);
 
 /* ---- reading ---- */
 
@@ -80,6 +83,8 @@ struct loaded {
  * has moved to (after a restart).  0, or -1 with errno (EBADMSG: damaged). */
 MUST_USE int store_load(const struct store *s, const struct mail *m, int segment_fd, size_t inline_max, bool check,
                         struct arena *arena, struct loaded *out);
+/* store_keep_segment - a second name for a damaged segment in queue/corrupt, durable. */
+MUST_USE int store_keep_segment(const struct store *s, uint64_t seq);
 /* store_set_aside - move m's file to queue/corrupt. */
 MUST_USE int store_set_aside(const struct store *s, struct span id);
 

@@ -152,8 +152,7 @@ static void take_record(void *user, const struct journal_record *r)
 	add_note(m, r->type, r->payload);
 }
 
-/* keep_damaged - a second name in queue/corrupt, before anything of the segment is used. */
-static int keep_damaged(const struct store *s, uint64_t seq)
+int store_keep_segment(const struct store *s, uint64_t seq)
 {
 	char name[JOURNAL_NAME_MAX], kept[JOURNAL_NAME_MAX + 8];
 
@@ -184,7 +183,7 @@ int store_replay(struct store_index *index, struct store_segment *segment)
 	segment->size = (uint32_t)bytes.len;
 	journal_replay(buf_span(&bytes), segment->seq, see_nothing, NULL, &out);
 	segment->is_damaged = out.is_damaged;
-	if (out.is_damaged && keep_damaged(index->store, segment->seq) < 0)
+	if (out.is_damaged && store_keep_segment(index->store, segment->seq) < 0)
 		goto out;
 	if (out.is_unused) {
 		segment->size = 0;
@@ -238,7 +237,7 @@ static enum store_file put_away(struct store_index *index, const char *id, int f
 	                                                                       : STORE_FILE_ERROR;
 }
 
-static struct mail *adopt(struct store_index *index, const char *id, const struct message_preamble *p)
+struct mail *store_adopt_file(struct store_index *index, const char *id, const struct message_preamble *p)
 {
 	struct mail *m = hash_get(index->mails, span_of(id));
 
@@ -258,6 +257,19 @@ static struct mail *adopt(struct store_index *index, const char *id, const struc
 	return m;
 }
 
+enum store_file store_peek_file(const struct store *s, const char *id, struct message_preamble *out)
+{
+	int fd = message_file_open(s->message_fd, span_of(id));
+	enum store_file result = STORE_FILE_GOOD;
+
+	if (fd < 0)
+		return errno == ENOENT ? STORE_FILE_LEFT_OVER : STORE_FILE_ERROR;
+	if (message_file_preamble(fd, out) < 0)
+		result = errno == EBADMSG ? STORE_FILE_CORRUPT : STORE_FILE_ERROR;
+	close(fd);
+	return result;
+}
+
 enum store_file store_add_file(struct store_index *index, const char *id, struct mail **mail)
 {
 	int fd = message_file_open(index->store->message_fd, span_of(id));
@@ -273,7 +285,7 @@ enum store_file store_add_file(struct store_index *index, const char *id, struct
 	else if (message_file_preamble(fd, &p) < 0)
 		result = errno == EBADMSG ? put_away(index, id, fd) : STORE_FILE_ERROR;
 	else
-		*mail = adopt(index, id, &p);
+		*mail = store_adopt_file(index, id, &p);
 	close(fd);
 	return result;
 }
