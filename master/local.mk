@@ -14,7 +14,8 @@ pkglibexec_PROGRAMS += master/master
 master_master_SOURCES = master/main.c $(MASTER_SOURCES)
 master_master_LDADD = $(LIBS_SERVICE)
 
-check_PROGRAMS += master/dummy_program master/master_test
+TEST_HELPERS += master/dummy_program
+check_PROGRAMS += master/master_test
 master_dummy_program_SOURCES = master/dummy.c
 master_dummy_program_LDADD = $(LIBS_SERVICE)
 master_master_test_SOURCES = master/master_test.c $(MASTER_SOURCES)

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from posterntest import Instance, main, message
+from posterntest import Instance, main, message, needs_peers
 
 BUILD = pathlib.Path(os.environ.get("POSTERN_BUILD") or pathlib.Path(__file__).parent.parent / "build")
 # Debian's Postfix master.cf, in shape: services that we do ourselves, pipes, a re-injection listener.
@@ -88,7 +88,7 @@ class Tools(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertIn("unknown parameter", done.stderr)
 
-    @unittest.skipUnless(shutil.which("postconf"), "no Postfix beside us to compare with")
+    @needs_peers
     def test_defaults_are_those_of_postfix(self):
         """Every value that both know and that names neither of us nor a newer release."""
         ours = dict(line.split(" = ", 1) if " = " in line else (line.rstrip(" ="), "")
@@ -122,7 +122,7 @@ class Tools(unittest.TestCase):
         self.assertEqual(done.stdout, "key1\tvalue one\n")
         self.assertEqual(len(self.run_tool("postmap", "-c", self.dir, "-s", f"hash:{source}").stdout.splitlines()), 2)
 
-    @unittest.skipUnless(shutil.which("postmap"), "no Postfix beside us to compare with")
+    @needs_peers
     def test_postfix_reads_our_tables_and_we_read_its(self):
         source = self.dir / "t"
         source.write_text("a@example.test b\n")

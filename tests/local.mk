@@ -11,7 +11,7 @@ stage: $(pkglibexec_PROGRAMS) $(sbin_PROGRAMS)
 	@for l in $(COMMAND_LINKS); do ln -sf "$${l#*=}" "stage/sbin/$${l%%=*}"; done
 
 # Commands that are another command under a second name: NAME=COMMAND.
-COMMAND_LINKS = mailq=sendmail newaliases=sendmail
+COMMAND_LINKS = mailq=postqueue
 
 install-exec-hook:
 	@for l in $(COMMAND_LINKS); do ln -sf "$${l#*=}" "$(DESTDIR)$(sbindir)/$${l%%=*}"; done

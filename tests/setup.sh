@@ -6,11 +6,16 @@ BUILD_PACKAGES="autoconf automake gcc make pkg-config libc6-dev linux-libc-dev l
 	libcmocka-dev openssl python3 dns-root-data ca-certificates"
 TEST_PACKAGES="curl swaks libnet-ssleay-perl procps isync mutt"
 
-# install_packages [test] - install what is missing, as root or through sudo; say what is done.
+PEER_PACKAGES="postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd"
+
+# install_packages [test|peers] - install what is missing, as root or through sudo; say what is done.
 install_packages()
 {
-	wanted=$BUILD_PACKAGES
-	[ "${1:-}" != test ] || wanted="$wanted $TEST_PACKAGES"
+	case ${1:-build} in
+	build) wanted=$BUILD_PACKAGES ;;
+	test) wanted="$BUILD_PACKAGES $TEST_PACKAGES" ;;
+	peers) wanted=$PEER_PACKAGES ;;
+	esac
 	missing=
 	for p in $wanted; do
 		dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
@@ -27,7 +32,8 @@ install_packages()
 	fi
 	echo "==> Installing Debian packages:$missing"
 	$as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	# RUNLEVEL=1: what comes with a daemon does not start it (invoke-rc.d).
+	$as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends \
 		$missing >/dev/null
 }
 

@@ -259,31 +259,6 @@ static void test_database(void **state)
 	}
 }
 
-/* Files that Debian's postmap made are read, and it reads ours; where it is not installed there is nothing to see. */
-static void test_postfix_reads_and_writes(void **state)
-{
-	const struct table_writes *w = table_type_find(span_lit("hash"))->writes;
-	const char *error = NULL, *command;
-	void *db;
-
-	(void)state;
-	if (access("/usr/sbin/postmap", X_OK) < 0)
-		skip();
-	write_file("s", "Key  value one\n\"two words\" x\n");
-	if (system("/usr/sbin/postmap hash:s 2>/dev/null") != 0)
-		skip();
-	assert_string_equal(find(arena_printf(arena, "hash:%s/s", folder), "key"), "value one");
-	assert_string_equal(find(arena_printf(arena, "hash:%s/s", folder), "\"two words\""), "x");
-
-	db = w->open("s", TABLE_CREATE, 0644, arena, &error);
-	assert_non_null(db);
-	assert_int_equal(w->put(db, span_lit("ours"), span_lit("yes"), false), TABLE_PUT_DONE);
-	assert_null(w->commit(db));
-	w->close(db);
-	command = arena_printf(arena, "test \"$(/usr/sbin/postmap -q ours hash:%s/s 2>/dev/null)\" = yes", folder);
-	assert_int_equal(system(command), 0);
-}
-
 static void test_file_appears_and_changes(void **state)
 {
 	struct table *t = table_open(span_lit("texthash:gone"), "hash");
@@ -377,7 +352,6 @@ int main(void)
 		cmocka_unit_test(test_pcre_limits),
 		cmocka_unit_test(test_cidr),
 		cmocka_unit_test(test_database),
-		cmocka_unit_test(test_postfix_reads_and_writes),
 		cmocka_unit_test(test_file_appears_and_changes),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_paths),
