@@ -111,6 +111,7 @@ static bool receive(struct imap *s, struct append *a, const struct append_messag
 	/* A refused message that comes unasked is read to nowhere, so that the client learns why; within reason. */
 	if (is_over_limit(s, m->mark.size) ? !input_discard(s, m->mark.size)
 	                                   : !take_bytes(s, a, m->mark.size)) {
+		s->report.end = "message cut short";
 		imap_write(s, "* BYE message cut short\r\n");
 		s->ended = true;
 		return false;

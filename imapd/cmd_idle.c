@@ -65,6 +65,7 @@ void imap_idle(struct imap *s, struct imap_parse *p)
 		return;
 	imap_write(s, "+ idling\r\n");
 	if (!idle(s)) {
+		s->report.end = "idle for too long";
 		imap_write(s, "* BYE idle for too long\r\n");
 		s->ended = true;
 		return;

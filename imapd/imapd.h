@@ -21,6 +21,13 @@ struct imap_settings {
 	unsigned long long append_limit;	/* 0: none */
 	unsigned           timeout_s, idle_notify_s, bad_command_limit;
 	struct mime_limits mime;
+	bool             (*is_stopping)(void);	/* at the end of the input: is that our own doing?  NULL: never */
+};
+
+/* What a session amounted to, for the log. */
+struct imap_report {
+	const char        *end;	/* why */
+	unsigned long long in_bytes, out_bytes, commands;
 };
 
 /* States, as bits so that a command row may name several. */
@@ -46,12 +53,13 @@ struct imap {
 	bool               ended_by_client;	/* writing failed: say nothing more */
 	bool               by_uid;	/* the command under way has UID before it */
 	const struct imap_command *command;	/* under way */
+	struct imap_report  report;
 };
 
 /* imap_session - serve one authenticated client on fd until it is gone.  tag: of the command that logged in; its
  * OK is sent here.  ahead: bytes read from the client already.  Blocking. */
 void imap_session(const struct imap_settings *settings, int fd, struct mailstore *store,
-                  struct span tag, struct span ahead);
+                  struct span tag, struct span ahead, struct imap_report *report);
 
 /* ---- output (output.c) ---- */
 

@@ -42,6 +42,17 @@ bool input_wait(struct imap *s, int watch_fd, int timeout_ms)
 	return ready > 0 && fds[0].revents != 0;
 }
 
+/* end_of_input - the client is gone, or the suite stops and tells it so. */
+static void end_of_input(struct imap *s)
+{
+	s->report.end = "connection closed";
+	if (s->settings->is_stopping == NULL || !s->settings->is_stopping())
+		return;
+	s->report.end = "server shutting down";
+	imap_write(s, "* BYE Server shutting down\r\n");
+	(void)imap_flush(s);
+}
+
 /* fill - read more; false when the client is gone or was silent for too long. */
 static bool fill(struct imap *s)
 {
@@ -54,6 +65,7 @@ static bool fill(struct imap *s)
 	buf_consume(b, s->input.at);
 	s->input.at = 0;
 	if (!input_wait(s, -1, (int)s->settings->timeout_s * 1000)) {
+		s->report.end = "no command for too long";
 		imap_write(s, "* BYE no command for too long\r\n");
 		(void)imap_flush(s);
 		return false;
@@ -64,9 +76,12 @@ static bool fill(struct imap *s)
 	do {
 		n = read(s->fd, room, READ_BYTES);
 	} while (n < 0 && errno == EINTR);
-	if (n <= 0)
+	if (n <= 0) {
+		end_of_input(s);
 		return false;
+	}
 	buf_commit(b, (size_t)n);
+	s->report.in_bytes += (size_t)n;
 	return true;
 }
 
@@ -178,6 +193,7 @@ static enum input_result collect(struct imap *s, bool in_append, struct span *ou
 				return INPUT_TOO_LONG;
 			text->overflowed = true;
 			if (!input_discard(s, mark.size)) {
+				s->report.end = "literal too large";
 				imap_write(s, "* BYE literal too large\r\n");
 				return INPUT_GONE;
 			}

@@ -16,7 +16,7 @@ imapd_libimap_a_SOURCES = \
 LIBS_IMAP = imapd/libimap.a lib/mime/libmime.a $(LIBS_MAILBOX)
 
 pkglibexec_PROGRAMS += imapd/imapd
-imapd_imapd_SOURCES = imapd/main.c imapd/zygote.c imapd/zygote.h
+imapd_imapd_SOURCES = imapd/main.c
 imapd_imapd_LDADD = $(LIBS_IMAP) $(LIBS_SERVICE)
 dist_man_MANS += man/imapd.8
 

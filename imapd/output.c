@@ -17,8 +17,11 @@ enum { FLUSH_BYTES = 65536 };
 bool imap_flush(struct imap *s)
 {
 	if (s->out.len != 0 && !s->ended_by_client &&
-	    fs_write_all(s->fd, s->out.ptr, s->out.len) < 0)
+	    fs_write_all(s->fd, s->out.ptr, s->out.len) < 0) {
 		s->ended_by_client = s->ended = true;
+		s->report.end = "connection lost";
+	}
+	s->report.out_bytes += s->out.len;
 	buf_clear(&s->out);
 	return !s->ended_by_client;
 }
@@ -194,6 +197,7 @@ void imap_bad(struct imap *s, const char *format, ...)
 	reply(s, " BAD ", format, args);
 	va_end(args);
 	if (++s->bad_commands >= s->settings->bad_command_limit) {
+		s->report.end = "too many bad commands";
 		imap_write(s, "* BYE too many bad commands\r\n");
 		s->ended = true;
 	}

@@ -101,6 +101,7 @@ static void serve(struct imap *s)
 		switch (input_command(s, &text)) {
 		case INPUT_COMMAND:
 		case INPUT_LITERAL:
+			s->report.commands++;
 			if (text.len != 0)
 				imap_obey(s, text);
 			if (!s->ended && s->input.unread != 0)
@@ -119,9 +120,10 @@ static void serve(struct imap *s)
 }
 
 void imap_session(const struct imap_settings *settings, int fd, struct mailstore *store,
-                  struct span tag, struct span ahead)
+                  struct span tag, struct span ahead, struct imap_report *report)
 {
-	struct imap s = { .settings = settings, .fd = fd, .store = store, .tag = tag };
+	struct imap s = { .settings = settings, .fd = fd, .store = store, .tag = tag,
+	                  .report = { .end = "logged out", .in_bytes = ahead.len } };
 
 	s.arena = arena_new(NULL);
 	s.box_arena = arena_new(NULL);
@@ -134,6 +136,7 @@ void imap_session(const struct imap_settings *settings, int fd, struct mailstore
 		imap_ok(&s, "[CAPABILITY %s] Logged in", imap_capabilities);
 	serve(&s);
 	(void)imap_flush(&s);
+	*report = s.report;
 	imap_close_box(&s);
 	buf_free(&s.out);
 	buf_free(&s.input.pending);

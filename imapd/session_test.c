@@ -57,9 +57,10 @@ static void *run_session(void *argument)
 {
 	struct peer *p = argument;
 	struct mailstore *store = mailstore_open(p->maildir, true);
+	struct imap_report report;
 
 	if (store != NULL)
-		imap_session(&settings, p->server_fd, store, span_lit("L"), span_lit(""));
+		imap_session(&settings, p->server_fd, store, span_lit("L"), span_lit(""), &report);
 	mailstore_close(store);
 	(void)close(p->server_fd);
 	return NULL;

@@ -11,7 +11,7 @@
 #include "lib/ipc/services.h"
 #include "login/login.h"
 
-enum { MECHANISMS_FOR_S = 60, MECHANISMS_RETRY_S = 2, ASK_TIMEOUT_S = 60 };
+enum { METHOD_MAX = 32, MECHANISMS_FOR_S = 60, MECHANISMS_RETRY_S = 2, ASK_TIMEOUT_S = 60 };
 
 struct span ask_mechanisms(struct login *login)
 {
@@ -47,6 +47,13 @@ static struct auth_reply *keep_account(struct client *c, const struct auth_reply
 	return account;
 }
 
+/* At once, so that whoever reads the log can act before the next attempt. */
+static void log_failure(struct client *c, struct span user)
+{
+	client_log(c, arena_printf(c->per_command, "Aborted login (auth failed, %u attempts)", c->failures + 1),
+	           user);
+}
+
 enum auth_status ask_step(struct client *c, struct span mechanism, bool has_response, struct span response,
                           uint64_t *conversation, struct span *challenge)
 {
@@ -69,8 +76,12 @@ enum auth_status ask_step(struct client *c, struct span mechanism, bool has_resp
 	}
 	*conversation = reply.conversation;
 	*challenge = reply.challenge;
+	if (reply.status == AUTH_OK || reply.status == AUTH_FAILED)
+		c->method = arena_cstr(c->arena, span_first(mechanism, METHOD_MAX));
 	if (reply.status == AUTH_OK)
 		c->account = keep_account(c, &reply);
+	else if (reply.status == AUTH_FAILED)
+		log_failure(c, reply.user);
 	return reply.status <= AUTH_UNKNOWN_MECHANISM ? (enum auth_status)reply.status : AUTH_UNAVAILABLE;
 }
 

@@ -36,6 +36,43 @@ bool client_may_start_tls(const struct client *c)
 	return c->login->tls != NULL && !c->is_tls;
 }
 
+enum chat_event client_line(struct client *c, struct span *line)
+{
+	enum chat_event event;
+
+	if (c->login->is_stopping)
+		return CHAT_CANCELLED;
+	list_push_back(&c->login->waiting, &c->waiting);
+	event = chat_line(&c->chat, line, client_deadline(c));
+	list_remove(&c->waiting);
+	return event;
+}
+
+void clients_stop(struct login *login)
+{
+	login->is_stopping = true;
+	LIST_EACH(node, &login->waiting)
+		task_cancel(CONTAINER_OF(node, struct client, waiting)->task);
+}
+
+/* Nobody may write the rest of the line by his choice of a name. */
+static struct span clean_name(struct arena *arena, struct span name)
+{
+	char *copy = arena_cstr(arena, name);
+
+	for (size_t i = 0; i < name.len; i++)
+		if ((unsigned char)copy[i] < 0x20 || copy[i] == 0x7f || copy[i] == '<' || copy[i] == '>')
+			copy[i] = '?';
+	return span_make(copy, name.len);
+}
+
+void client_log(const struct client *c, const char *what, struct span user)
+{
+	log_note("%s-login: %s: user=<" SPAN_FMT ">, method=%s, rip=%s, lip=%s%s", c->login->front->protocol, what,
+	         SPAN_ARG(clean_name(c->per_command, user)), c->method, c->remote_text, c->local_text,
+	         c->is_tls ? ", TLS" : "");
+}
+
 bool client_note_bad(struct client *c)
 {
 	c->bad_commands++;
@@ -86,8 +123,7 @@ static void log_in(struct client *c)
 		front->converse(c);
 		if (c->account == NULL)
 			return;
-		log_note("login: user=<" SPAN_FMT ">, rip=%s, lip=%s%s, service=%s", SPAN_ARG(c->account->user),
-		         c->remote_text, c->local_text, c->is_tls ? ", TLS" : "", front->protocol);
+		client_log(c, "Login", c->account->user);
 		if (hand_over(c, &why) == DONE)
 			return;
 		log_warning("no %s session for <" SPAN_FMT ">: %s", front->protocol, SPAN_ARG(c->account->user),
@@ -133,10 +169,13 @@ void client_serve(struct login *login, int fd)
 
 	*c = (struct client){
 		.login = login,
+		.task = task_self(),
+		.method = "PLAIN",
 		.arena = arena,
 		.per_command = arena_new(arena),
 		.login_until_us = clock_in_s(login->conf->login_timeout),
 	};
+	list_init(&c->waiting);
 	find_addresses(c, fd);
 	stream_plain(&c->stream, fd);
 	chat_init(&c->chat, &c->stream, login->conf->login_line_length_limit);

@@ -41,7 +41,7 @@ struct gathered {
 
 static enum next read_line(struct client *c, struct span *line)
 {
-	switch (chat_line(&c->chat, line, client_deadline(c))) {
+	switch (client_line(c, line)) {
 	case CHAT_LINE:
 		return GO_ON;
 	case CHAT_TOO_LONG:

@@ -12,6 +12,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/hash.h"
+#include "lib/base/list.h"
 #include "lib/base/span.h"
 #include "lib/conf/conf.h"
 #include "lib/ipc/auth.h"
@@ -44,6 +45,8 @@ struct login {
 	const struct front *front;
 	struct tls_context *tls;	/* NULL: no TLS */
 	struct hash        *per_client, *per_user, *per_user_client;	/* counts.c */
+	struct list         waiting;	/* clients that are being listened to */
+	bool                is_stopping;
 	char                mechanisms[128];
 	uint64_t            mechanisms_until_us;
 };
@@ -51,6 +54,8 @@ struct login {
 /* One connection; lives in its task's arena. */
 struct client {
 	struct login       *login;
+	struct list         waiting;	/* of login, or of nobody */
+	struct task        *task;
 	struct stream       stream;
 	struct chat         chat;
 	struct arena       *arena;		/* as long as the connection */
@@ -60,6 +65,7 @@ struct client {
 	char                local_text[NET_ADDRESS_TEXT_MAX];
 	bool                is_loopback, is_tls;
 	unsigned            bad_commands, failures;
+	const char         *method;		/* of the login under way; in arena */
 	uint64_t            login_until_us;	/* whatever the client sends */
 	struct auth_reply  *account;		/* set when logged in; in arena */
 	struct span         tag;		/* of the IMAP command that did it; in arena */
@@ -74,6 +80,13 @@ bool client_may_use_passwords(const struct client *c);
 bool client_may_start_tls(const struct client *c);
 /* client_start_tls - the command was answered; handshake now.  False: hang up.  Suspends. */
 bool client_start_tls(struct client *c);
+/* client_line - the next line, as chat_line; CHAT_CANCELLED when the service stops.  Suspends. */
+enum chat_event client_line(struct client *c, struct span *line);
+/* clients_stop - those that are being listened to are told that the service stops; sessions end by themselves.  Does
+ * not suspend. */
+void clients_stop(struct login *login);
+/* client_log - one line for tools that read logs: "imap-login: WHAT: user=<..>, method=.., rip=.., lip=.., TLS". */
+void client_log(const struct client *c, const char *what, struct span user);
 /* client_note_bad - one more bad command; false when it was one too many. */
 bool client_note_bad(struct client *c);
 
@@ -84,7 +97,7 @@ struct span ask_mechanisms(struct login *login);
 /* ask_password - user and password as SASL PLAIN; the copy sent is wiped.  Suspends. */
 enum auth_status ask_password(struct client *c, struct span user, struct span password);
 /* ask_step - one SASL step; see auth_request.  On AUTH_CONTINUE *conversation and *challenge are set.  AUTH_OK sets
- * c->account.  Suspends. */
+ * c->account; a failed login is logged.  Suspends. */
 enum auth_status ask_step(struct client *c, struct span mechanism, bool has_response, struct span response,
                           uint64_t *conversation, struct span *challenge);
 /* ask_failed - count a failure; false when the connection ends. */

@@ -140,6 +140,7 @@ static const char *play(struct play *p, const struct front *front, const struct 
 		.per_client = hash_new(), .per_user = hash_new(), .per_user_client = hash_new(),
 		.mechanisms = "PLAIN LOGIN",
 	};
+	list_init(&p->login.waiting);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, p->fds), 0);
 	task_main(both, p);
 	hash_free(p->login.per_client, NULL);
@@ -304,7 +305,7 @@ static void test_pop3_capa(void **state)
 {
 	(void)state;
 	check(&front_pop3, "CAPA\r\nQUIT\r\n",
-	      "+OK ready\r\n+OK \r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nUSER\r\n"
+	      "+OK ready\r\n+OK \r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nUTF8 USER\r\nUSER\r\n"
 	      "SASL PLAIN LOGIN\r\n.\r\n+OK Logging out\r\n");
 }
 

@@ -58,6 +58,7 @@ static void prepare(struct service_run *run)
 		.per_user_client = hash_new(),
 		.mechanisms = "PLAIN LOGIN",
 	};
+	list_init(&login->waiting);
 	run->connection_limit = (size_t)run->conf->login_session_limit;
 	run->user = login;
 }
@@ -66,6 +67,11 @@ static void serve(struct service_run *run, int fd, size_t listener)
 {
 	(void)listener;
 	client_serve(run->user, fd);
+}
+
+static void stop(struct service_run *run)
+{
+	clients_stop(run->user);
 }
 
 static const char *const asks[] = { SERVICE_AUTH, SERVICE_TLSMGR, SERVICE_IMAPD, SERVICE_POP3D, NULL };
@@ -78,6 +84,7 @@ static const struct service login_service = {
 	.asks = asks,
 	.prepare = prepare,
 	.serve = serve,
+	.stop = stop,
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* pop3.c - POP3 until somebody has logged in (RFC 1939 4 and 7, RFC 2449, RFC 2595 4, RFC 5034)
+/* pop3.c - POP3 until somebody has logged in (RFC 1939 4 and 7, RFC 2449, RFC 2595 4, RFC 5034, RFC 6856)
  *
  * USER is always answered alike, known or not; the session process sends the +OK of PASS or AUTH. */
 #include <string.h>
@@ -32,7 +32,7 @@ static void bye(struct client *c, const char *text)
 
 static enum next read_line(struct client *c, struct span *line)
 {
-	switch (chat_line(&c->chat, line, client_deadline(c))) {
+	switch (client_line(c, line)) {
 	case CHAT_LINE:
 		return GO_ON;
 	case CHAT_TOO_LONG:
@@ -72,12 +72,21 @@ static enum next do_capa(struct client *c, struct span argument)
 {
 	(void)argument;
 	ok(c, "");
-	chat_write(&c->chat, span_lit("TOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\n"));
+	chat_write(&c->chat, span_lit("TOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nUTF8 USER\r\n"));
 	if (client_may_start_tls(c))
 		chat_write(&c->chat, span_lit("STLS\r\n"));
 	if (client_may_use_passwords(c))
 		chat_printf(&c->chat, "USER\r\nSASL " SPAN_FMT "\r\n", SPAN_ARG(ask_mechanisms(c->login)));
 	chat_write(&c->chat, span_lit(".\r\n"));
+	return GO_ON;
+}
+
+/* RFC 6856 2: messages are always sent as they are stored, so that UTF-8 is what the client gets. */
+static enum next do_utf8(struct client *c, struct span argument)
+{
+	if (!span_is_empty(argument))
+		return error(c, "UTF8 takes no argument.");
+	ok(c, "UTF8 enabled");
 	return GO_ON;
 }
 
@@ -213,6 +222,7 @@ static const struct verb {
 } verbs[] = {
 	{ SPAN("USER"), do_user }, { SPAN("PASS"), do_pass }, { SPAN("AUTH"), do_auth },
 	{ SPAN("CAPA"), do_capa }, { SPAN("STLS"), do_stls }, { SPAN("QUIT"), do_quit },
+	{ SPAN("UTF8"), do_utf8 },
 };
 
 static enum next obey(struct client *c, struct span line)

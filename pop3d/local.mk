@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 pkglibexec_PROGRAMS += pop3d/pop3d
-pop3d_pop3d_SOURCES = pop3d/main.c pop3d/pop3_io.c pop3d/pop3_session.c pop3d/pop3_uidl.c pop3d/pop3d.h \
-	pop3d/zygote.c
+pop3d_pop3d_SOURCES = pop3d/main.c pop3d/pop3_io.c pop3d/pop3_session.c pop3d/pop3_uidl.c pop3d/pop3d.h
 pop3d_pop3d_LDADD = lib/mailbox/libmailbox.a $(LIBS_SERVICE)
 dist_man_MANS += man/pop3d.8
 

@@ -61,7 +61,7 @@ static void do_capa(struct pop3 *p, struct span arguments)
 {
 	(void)arguments;
 	pop3_reply(p, "+OK Capability list follows");
-	pop3_reply(p, "TOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nUSER\r\nEXPIRE NEVER\r\n"
+	pop3_reply(p, "TOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\nUSER\r\nUTF8 USER\r\nEXPIRE NEVER\r\n"
 	              "IMPLEMENTATION Postern\r\n.");
 }
 
@@ -297,7 +297,10 @@ static const char *converse(struct pop3 *p)
 			pop3_reply(p, "-ERR [SYS/TEMP] Silent for too long.");
 			return "timeout";
 		case POP3_CLOSED:
-			return "connection lost";
+			if (p->is_stopping == NULL || !p->is_stopping())
+				return "connection lost";
+			pop3_reply(p, "-ERR [SYS/TEMP] Server shutting down.");
+			return "server shutting down";
 		}
 	}
 }
@@ -338,9 +341,8 @@ static bool lock_session(const struct pop3 *p)
 	return fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
-static bool open_mail(struct pop3 *p, const struct session_request *r)
+static bool open_mail(struct pop3 *p, const char *path)
 {
-	const char *path = arena_cstr(p->arena, r->mail);
 	enum mail_result result;
 
 	p->store = mailstore_open(path, true);
@@ -362,15 +364,16 @@ static bool open_mail(struct pop3 *p, const struct session_request *r)
 	return true;
 }
 
-void pop3_session(const struct conf *conf, const struct session_request *r)
+void pop3_session(const struct conf *conf, const struct session_request *r, const char *path,
+                  bool (*is_stopping)(void))
 {
-	struct pop3 p = { .conf = conf, .arena = arena_new(NULL), .fd = r->client };
+	struct pop3 p = { .conf = conf, .arena = arena_new(NULL), .fd = r->client, .is_stopping = is_stopping };
 	const char *end = "no mailbox";
 
 	buf_init(&p.in, BUF_NO_LIMIT);
 	buf_init(&p.out, BUF_NO_LIMIT);
 	buf_add(&p.in, r->input);
-	if (open_mail(&p, r)) {
+	if (open_mail(&p, path)) {
 		take_snapshot(&p);
 		pop3_reply(&p, "+OK Logged in.");
 		end = converse(&p);

@@ -22,11 +22,11 @@ static struct span talk(struct test_store *t, const char *input, const char *uid
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		struct session_request r = { .user = span_lit("u"), .mail = span_of(t->path), .client = pair[0],
+		struct session_request r = { .user = span_lit("u"), .client = pair[0],
 		                             .remote_address = span_lit("192.0.2.1") };
 
 		close(pair[1]);
-		pop3_session(&conf, &r);
+		pop3_session(&conf, &r, t->path, NULL);
 		_exit(0);
 	}
 	close(pair[0]);

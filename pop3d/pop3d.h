@@ -30,6 +30,7 @@ struct pop3 {
 	struct buf           in, out;
 	size_t               consumed;	/* bytes of in already used */
 	bool                 is_lost;	/* the client is gone */
+	bool               (*is_stopping)(void);	/* or NULL */
 	struct mailstore    *store;
 	struct mailbox      *mailbox;
 	struct pop3_message *messages;
@@ -61,11 +62,9 @@ void pop3_uidl_print(struct buf *out, struct span format, uint32_t uid, uint32_t
 
 /* ---- pop3_session.c ---- */
 
-/* pop3_session - from "+OK" to goodbye; the process already is the user. */
-void pop3_session(const struct conf *conf, const struct session_request *request);
-
-/* ---- zygote.c ---- */
-
-void pop3_zygote(struct service_run *run);
+/* pop3_session - from "+OK" to goodbye with the Maildir at path; the process already is the user.  is_stopping: at the
+ * end of the input, whether that is our own doing.  May be NULL. */
+void pop3_session(const struct conf *conf, const struct session_request *request, const char *path,
+                  bool (*is_stopping)(void));
 
 #endif

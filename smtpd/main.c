@@ -69,10 +69,10 @@ static void serve(struct service_run *run, int fd, UNUSED size_t listener)
 	smtpd_talk(run->user, fd);
 }
 
-/* Idle clients are told to come back; those inside a message may finish it. */
-static void drain(struct service_run *run)
+/* Clients are told to come back; those inside a message may finish it. */
+static void stop(struct service_run *run)
 {
-	smtpd_drain(run->user);
+	smtpd_stop(run->user);
 }
 
 static const char *const asks[] = {
@@ -87,7 +87,7 @@ static const struct service smtpd_service = {
 	.asks = asks,
 	.prepare = prepare,
 	.serve = serve,
-	.drain = drain,
+	.stop = stop,
 };
 
 int main(int argc, char **argv)

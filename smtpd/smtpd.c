@@ -174,6 +174,8 @@ static enum chat_event next_line(struct smtpd *s, struct span *line)
 	enum chat_event event;
 
 	arena_reset(s->per_command);
+	if (s->server->is_stopping)
+		return CHAT_CANCELLED;
 	if (chat_has_input(&s->chat))
 		return chat_line(&s->chat, line, deadline);
 	list_push_back(&s->server->idle, &s->idle);
@@ -266,8 +268,9 @@ static void evict_oldest(struct smtpd_server *server)
 	}
 }
 
-void smtpd_drain(struct smtpd_server *server)
+void smtpd_stop(struct smtpd_server *server)
 {
+	server->is_stopping = true;
 	while (!list_is_empty(&server->idle))
 		evict_oldest(server);
 }

@@ -75,6 +75,7 @@ struct smtpd_server {
 	struct smtpd_mechanisms    mechanisms[2];	/* by is_secured */
 	struct hash               *clients;
 	struct list                idle;	/* sessions that wait for a command, longest first */
+	bool                       is_stopping;
 	size_t                     session_count;
 };
 
@@ -197,8 +198,8 @@ struct smtpd_mail {
 
 /* smtpd_talk - the whole session over fd (taken); the caller's task is the session's.  Suspends. */
 void smtpd_talk(struct smtpd_server *server, int fd);
-/* smtpd_drain - the process is to end: sessions that wait for a command are told so.  Does not suspend. */
-void smtpd_drain(struct smtpd_server *server);
+/* smtpd_stop - the process is to end soon: sessions are told so when they wait for a command.  Does not suspend. */
+void smtpd_stop(struct smtpd_server *server);
 /* smtpd_reply - one line; dsn may be "".  4xx and 5xx count as errors. */
 void smtpd_reply(struct smtpd *s, unsigned code, const char *dsn, const char *format, ...)
 	PRINTF_LIKE(4, 5);

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """Many sessions at once: idle ones are held while mail flows, slow ones do not stop the rest."""
+import imaplib
 import pathlib
+import poplib
 import resource
 import smtplib
 import socket
 import unittest
 
-from posterntest import SANITIZERS, Instance, main, message, wait_until
+from posterntest import SANITIZERS, Instance, loose_tls, main, message, wait_until
 
 IDLE = 1500
 
@@ -61,7 +63,6 @@ class Load(unittest.TestCase):
 
     def test_imap_front_door_holds_many_silent_clients(self):
         held = self.open_idle(300, "imap")
-        import imaplib
         with imaplib.IMAP4("127.0.0.1", self.host.port("imap"), timeout=30) as c:
             c.login("u1", "secret")
             self.assertEqual(c.select("INBOX")[0], "OK")
@@ -77,6 +78,54 @@ class Load(unittest.TestCase):
             s.sendall(b"NOOP\r\n")
             self.assertTrue(s.recv(100).startswith(b"250"), "reload dropped a session")
             s.close()
+
+    @staticmethod
+    def mail_sessions(host, has_tls):
+        """Logged in: with TLS login relays, without it the session process has the socket."""
+        if has_tls:
+            imap = imaplib.IMAP4_SSL("127.0.0.1", host.port("imaps"), ssl_context=loose_tls(),
+                                     timeout=30)
+            pop3 = poplib.POP3_SSL("127.0.0.1", host.port("pop3s"), context=loose_tls(), timeout=30)
+        else:
+            imap = imaplib.IMAP4("127.0.0.1", host.port("imap"), timeout=30)
+            pop3 = poplib.POP3("127.0.0.1", host.port("pop3"), timeout=30)
+        imap.login("u1", "secret")
+        imap.select("INBOX")
+        pop3.user("u1")
+        pop3.pass_("secret")
+        return imap, pop3
+
+    @staticmethod
+    def greeted(host, service):
+        s = socket.create_connection(("127.0.0.1", host.port(service)), 30)
+        s.settimeout(30)
+        s.recv(500)
+        return s
+
+    def check_reload_and_stop(self, has_tls):
+        with Instance("users=2", *(["tls=yes"] if has_tls else [])) as host:
+            old = self.mail_sessions(host, has_tls)
+            silent = {b"421": self.greeted(host, "smtp"), b"* BYE": self.greeted(host, "imap"),
+                      b"-ERR": self.greeted(host, "pop3")}
+            host.tool("postern", "reload")
+            for c in old:
+                c.noop()
+            new = self.mail_sessions(host, has_tls)
+            host.stop()
+            for word, s in silent.items():
+                self.assertTrue(s.recv(500).startswith(word), word)
+                s.close()
+            for imap, pop3 in (old, new):
+                self.assertTrue(imap.file.read().startswith(b"* BYE"))
+                self.assertTrue(pop3.file.read().startswith(b"-ERR"))
+            self.assertNotIn("by signal", host.log())
+            self.assertEqual(host.log().count("disconnected: server shutting down"), 4)
+
+    def test_passed_on_sessions_survive_a_reload_and_are_told_of_the_stop(self):
+        self.check_reload_and_stop(False)
+
+    def test_relayed_sessions_survive_a_reload_and_are_told_of_the_stop(self):
+        self.check_reload_and_stop(True)
 
     def test_a_stopped_log_process_never_stops_mail(self):
         import os

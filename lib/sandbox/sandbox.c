@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -24,10 +23,8 @@
 			log_fatal("sandbox: %s: %s", what, strerror(errno)); \
 	} while (0)
 
-/* What a program that becomes other users keeps (as root): with setuid at hand the rest adds nothing. */
-static const cap_value_t kept_to_become[] = {
-	CAP_SETUID, CAP_SETGID, CAP_SYS_CHROOT, CAP_KILL, CAP_CHOWN, CAP_FOWNER, CAP_DAC_OVERRIDE,
-};
+/* What a program that becomes other users keeps (as root). */
+static const cap_value_t kept_to_become[] = { CAP_SETUID, CAP_SETGID };
 
 void sandbox_allow(struct sandbox *s, const char *path, bool may_write)
 {
@@ -132,7 +129,7 @@ static bool wants_landlock(const struct sandbox *s, unsigned may)
 	return (may & MAY_BECOME_USER) == 0 || s->path_count > 0;
 }
 
-static void enter(const struct sandbox *s, unsigned may, int end_signal)
+static void enter(const struct sandbox *s, unsigned may)
 {
 	int ruleset = wants_landlock(s, may) ? landlock_open(s) : -1;
 
@@ -141,9 +138,6 @@ static void enter(const struct sandbox *s, unsigned may, int end_signal)
 	shrink_bounding_set(may);
 	change_user(s);
 	drop_capabilities(may);
-	/* After the change of user, which forgets it. */
-	if (end_signal != 0)
-		MUST(prctl(PR_SET_PDEATHSIG, end_signal, 0, 0, 0), "end with the parent");
 	close_to_others();
 	landlock_close(ruleset);
 	seccomp_enter(may, s->strict);
@@ -151,10 +145,17 @@ static void enter(const struct sandbox *s, unsigned may, int end_signal)
 
 void sandbox_enter(const struct sandbox *s)
 {
-	enter(s, s->may, 0);
+	enter(s, s->may);
+}
+
+void sandbox_take_user(const struct sandbox *s)
+{
+	change_user(s);
+	drop_capabilities(MAY_NOTHING);
 }
 
 void sandbox_become(const struct sandbox *s)
 {
-	enter(s, s->may & ~(unsigned)(MAY_FORK | MAY_BECOME_USER), SIGTERM);
+	sandbox_take_user(s);
+	enter(s, s->may & ~(unsigned)(MAY_FORK | MAY_BECOME_USER));
 }

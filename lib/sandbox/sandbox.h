@@ -27,7 +27,7 @@ enum sandbox_may {
 	MAY_WRITE_FILES  = 1 << 3,	/* the same for writing, rename, link, unlink, fsync, locks */
 	MAY_FORK         = 1 << 4,	/* fork and wait (zygotes) */
 	MAY_EXEC         = 1 << 5,	/* execve below the allowed paths */
-	MAY_BECOME_USER  = 1 << 6,	/* keep setuid, setgid, chroot capabilities (zygotes, local) */
+	MAY_BECOME_USER  = 1 << 6,	/* keep the capabilities setuid and setgid (zygotes, local) */
 	MAY_CONNECT_UNIX = 1 << 7,	/* socket, connect to AF_UNIX (milters, policy services) */
 	MAY_BIND_INET    = 1 << 8,	/* bind, for UDP resolvers and smtp_bind_address */
 };
@@ -57,7 +57,9 @@ void sandbox_allow(struct sandbox *s, const char *path, bool may_write);
 /* sandbox_enter - ends the process with a clear line when a step that must work fails. */
 void sandbox_enter(const struct sandbox *s);
 /* sandbox_become - the part a zygote's child runs before it sees a byte of mail: groups, uid, rlimits, no
- * capabilities, Landlock to the given folder, seccomp without fork.  The child ends with its zygote. */
+ * capabilities, Landlock to the given folder, seccomp without fork.  sandbox_take_user - only its beginning, for
+ * good: ids and capabilities; to make as that user the folders that are allowed then. */
+void sandbox_take_user(const struct sandbox *s);
 void sandbox_become(const struct sandbox *s);
 /* sandbox_user - "name", "number", "name:group", "number:number" to ids; false when unknown. */
 bool sandbox_user(const char *text, uid_t *uid, gid_t *gid);

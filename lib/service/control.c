@@ -2,6 +2,8 @@
 /* control.c - the channel to master: beats, drain, introductions; its end means that master is gone */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/base/log.h"
@@ -31,9 +33,7 @@ static void on_beat(struct ipc_request *r)
 
 static void on_drain(struct ipc_request *r)
 {
-	struct service_run *run = r->user;
-
-	service_finish(run, clock_in_s(run->conf->service_drain_time_limit));
+	service_drain(r->user);
 }
 
 static void on_reopen(struct ipc_request *r)
@@ -51,10 +51,8 @@ static void on_connection(struct ipc_request *r)
 
 static void on_lost(void *user)
 {
-	struct service_run *run = user;
-
 	control = NULL;
-	service_finish(run, clock_in_s(ORPHAN_PATIENCE_S));
+	service_stop(user, ORPHAN_PATIENCE_S);
 }
 
 static const struct ipc_handler notices[] = {
@@ -82,6 +80,26 @@ void service_control_ready(struct service_run *run)
 
 /* ---- programs without a loop ---- */
 
+static int blocking_control_fd;
+
+/* The end of the control channel is what all of them poll for: no signal is missed between a look and a wait. */
+static void on_terminate(int signo)
+{
+	int error = errno;
+
+	(void)signo;
+	(void)shutdown(blocking_control_fd, SHUT_RD);
+	errno = error;
+}
+
+void service_blocking_signals(struct service_run *run)
+{
+	struct sigaction action = { .sa_handler = on_terminate };
+
+	blocking_control_fd = run->control_fd;
+	(void)sigaction(SIGTERM, &action, NULL);
+}
+
 void service_blocking_ready(struct service_run *run)
 {
 	struct control_ready ready = { run->connections };
@@ -100,7 +118,7 @@ static enum service_event obey(struct service_run *run, struct arena *arena)
 	struct control_beat beat;
 
 	if (ipc_blocking_receive(run->control_fd, arena, &header, &packet, fds, &fd_count) < 0)
-		return SERVICE_MASTER_GONE;
+		return SERVICE_STOP;
 	for (size_t i = 0; i < fd_count; i++)
 		(void)close(fds[i]);
 	if (header.type == control_drain_type.number)
@@ -109,7 +127,7 @@ static enum service_event obey(struct service_run *run, struct arena *arena)
 		struct control_alive alive = { beat.number, run->connections };
 
 		if (ipc_blocking_send(run->control_fd, &control_alive_type, 0, 0, &alive) < 0)
-			return SERVICE_MASTER_GONE;
+			return SERVICE_STOP;
 	}
 	return run->draining ? SERVICE_DRAIN : SERVICE_GO_ON;
 }
@@ -119,7 +137,7 @@ enum service_event service_blocking_control(struct service_run *run)
 	enum service_event event = run->draining ? SERVICE_DRAIN : SERVICE_GO_ON;
 	struct pollfd      p = { .fd = run->control_fd, .events = POLLIN };
 
-	while (event != SERVICE_MASTER_GONE && poll(&p, 1, 0) > 0) {
+	while (event != SERVICE_STOP && poll(&p, 1, 0) > 0) {
 		struct arena *arena = arena_new(NULL);
 
 		event = obey(run, arena);

@@ -6,4 +6,5 @@ lib_service_libservice_a_SOURCES = \
 	lib/service/control.c \
 	lib/service/loop.c \
 	lib/service/service.c lib/service/service.h \
-	lib/service/service_private.h
+	lib/service/service_private.h \
+	lib/service/zygote.c lib/service/zygote.h

@@ -25,7 +25,7 @@ static struct {
 	struct ipc_server   *server;
 	struct task_waitlist room;	/* a connection has ended */
 	uint64_t             deadline_us;
-	bool                 is_finishing;
+	bool                 is_stopping;
 	int                  spare_fd;
 	uint64_t             complain_us;	/* not again before */
 } loop;
@@ -167,22 +167,23 @@ static void finish(void *arg)
 {
 	struct service_run *run = arg;
 
-	while (run->connections > 0 && clock_now_us() < loop.deadline_us)
-		(void)task_wait(&loop.room, loop.deadline_us);
+	while (run->connections > 0) {
+		if (clock_now_us() < loop.deadline_us)
+			(void)task_wait(&loop.room, loop.deadline_us);
+		else if (loop.is_stopping)
+			break;
+		else
+			service_stop(run, run->conf->service_stop_time_limit);
+	}
 	task_stop();
 }
 
-void service_finish(struct service_run *run, uint64_t deadline_us)
+void service_drain(struct service_run *run)
 {
-	if (loop.is_finishing) {
-		if (deadline_us < loop.deadline_us)
-			loop.deadline_us = deadline_us;
-		task_wake_all(&loop.room);
+	if (run->draining)
 		return;
-	}
-	loop.is_finishing = true;
-	loop.deadline_us = deadline_us;
 	run->draining = true;
+	loop.deadline_us = clock_in_s(run->conf->service_drain_time_limit);
 	if (run->service->drain != NULL)
 		run->service->drain(run);
 	/* Other workers have the same sockets: only our copies go. */
@@ -194,10 +195,23 @@ void service_finish(struct service_run *run, uint64_t deadline_us)
 		task_stop();
 }
 
+void service_stop(struct service_run *run, uint64_t patience_s)
+{
+	uint64_t deadline_us = clock_in_s(patience_s);
+
+	service_drain(run);
+	if (!loop.is_stopping || deadline_us < loop.deadline_us)
+		loop.deadline_us = deadline_us;
+	if (!loop.is_stopping && run->service->stop != NULL)
+		run->service->stop(run);
+	loop.is_stopping = true;
+	task_wake_all(&loop.room);
+}
+
 static void on_terminate(int signo)
 {
 	(void)signo;
-	service_finish(loop.run, clock_in_s(loop.run->conf->service_stop_time_limit));
+	service_stop(loop.run, loop.run->conf->service_stop_time_limit);
 }
 
 static void begin(void *arg)

@@ -136,6 +136,7 @@ static void run_inside(struct service_run *run)
 		service_loop(run);
 		return;
 	}
+	service_blocking_signals(run);
 	service_blocking_ready(run);
 	run->service->blocking_main(run);
 }

@@ -43,11 +43,14 @@ struct service {
 	/* ipc - filled by prepare or start: SEQPACKET listeners are answered by this server.  NULL: none. */
 	struct ipc_server *(*ipc)(struct service_run *run);
 	/* blocking_main - for programs without a loop (imapd, pop3d): called inside the sandbox instead of all
-	 * above but prepare; polls the descriptors itself and returns when control_fd ends or says drain. */
+	 * above but prepare; polls the descriptors itself and returns as service_blocking_control tells. */
 	void (*blocking_main)(struct service_run *run);
-	/* drain - master wants us to end: no new connections come any more; the process ends when the last
-	 * connection task has, or after service_drain_time_limit.  Called on the loop, must not suspend.  May be NULL. */
+	/* drain - no new connections come any more (a reload, or the end); the process ends when the last connection
+	 * task has.  stop - that is to be soon, within service_stop_time_limit: the suite ends, or a drain took
+	 * longer than service_drain_time_limit; clients are to be told.  Each is called once at most, drain first,
+	 * on the loop; they must not suspend.  May be NULL. */
 	void (*drain)(struct service_run *run);
+	void (*stop)(struct service_run *run);
 };
 
 struct service_run {
@@ -79,7 +82,7 @@ void service_open_log(const struct conf *conf, const char *program, struct arena
 enum service_event {
 	SERVICE_GO_ON,
 	SERVICE_DRAIN,		/* take no new work, end when the present is done */
-	SERVICE_MASTER_GONE,	/* or it misbehaves: end within a second */
+	SERVICE_STOP,	/* end soon: SIGTERM came, or master is gone.  control_fd stays readable */
 };
 MUST_USE enum service_event service_blocking_control(struct service_run *run);
 /* service_blocking_ready - tell master that we serve; service_main does it before blocking_main. */

@@ -17,8 +17,10 @@ MUST_USE bool service_arguments(struct service_run *run, struct arena *arena, in
 
 /* service_loop - serve until told to end. */
 void service_loop(struct service_run *run);
-/* service_finish - take no more work; end when all is done or the deadline has come. */
-void service_finish(struct service_run *run, uint64_t deadline_us);
+/* service_drain - take no more work; end when all is done, stop after service_drain_time_limit. */
+void service_drain(struct service_run *run);
+/* service_stop - the same, but soon: clients are told; end after patience_s at the latest. */
+void service_stop(struct service_run *run, uint64_t patience_s);
 /* service_adopt - a task for this connection, as if it had been accepted (fd is taken). */
 void service_adopt(struct service_run *run, int fd, size_t listener);
 
@@ -29,5 +31,7 @@ void service_control_open(struct service_run *run);
 struct ipc_channel *service_control_channel(void);
 /* service_control_ready - tell master that we serve. */
 void service_control_ready(struct service_run *run);
+/* service_blocking_signals - for programs without a loop: from now on SIGTERM is what service_blocking_control tells. */
+void service_blocking_signals(struct service_run *run);
 
 #endif
