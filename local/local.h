@@ -26,8 +26,8 @@ struct local {
 	struct ipc_server   server;
 	bool                sync_always;
 	bool                has_one_owner;	/* all mail is under the uid we run as */
-	uid_t               uid;
-	gid_t               gid;
+	int                 spawner_fd;	/* else: to the process that becomes users; -1: there is no mail for any */
+	struct ipc_channel *spawner;
 	struct hash        *mailboxes;	/* path to struct open_mailbox */
 	struct list         by_use;	/* least recently used first */
 	struct hash        *answers;	/* of the router, for as long as it allows */
@@ -71,10 +71,17 @@ bool static_number(const char *maps, unsigned long long *value);
 
 /* store_as_us - deliver into the Maildir at path under our own uid; remembers what to sync. */
 enum outcome store_as_us(struct delivery *d, const char *path);
-/* store_as - the same in a child that becomes uid and sees only home (durable when it says so). */
-enum outcome store_as(struct delivery *d, const char *path, const char *home, uid_t uid, gid_t gid);
+/* describe_delivery - what is to be stored.  maildir_open_or_make - 0, or -1 with errno, which cannot_open explains. */
+void describe_delivery(const struct delivery *d, struct maildir_delivery *out);
+MUST_USE int maildir_open_or_make(struct maildir *md, const char *path);
+enum outcome cannot_open(const char *path, struct why *why);
 /* checkpoint - syncfs of all file systems that took mail since the last one; false: one failed.  Suspends. */
 bool checkpoint(struct local *l);
+
+/* ---- spawn.c ---- */
+
+/* store_as - as store_as_us, in a process that becomes uid and sees only folder (durable when it says so). */
+enum outcome store_as(struct delivery *d, const char *path, const char *folder, uid_t uid, gid_t gid);
 
 /* ---- aliases.c ---- */
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -107,14 +106,22 @@ static void make_room(struct local *l)
 	}
 }
 
+int maildir_open_or_make(struct maildir *md, const char *path)
+{
+	if (maildir_open(md, AT_FDCWD, path, 0) == 0)
+		return 0;
+	if (errno != ENOENT || fs_make_dirs(path, 0700) < 0)
+		return -1;
+	return maildir_open(md, AT_FDCWD, path, 0);
+}
+
 static struct open_mailbox *open_mailbox(struct local *l, const char *path)
 {
 	struct open_mailbox *m;
 	struct maildir md;
 	struct stat st;
 
-	if (maildir_open(&md, AT_FDCWD, path, 0) < 0 &&
-	    (errno != ENOENT || fs_make_dirs(path, 0700) < 0 || maildir_open(&md, AT_FDCWD, path, 0) < 0))
+	if (maildir_open_or_make(&md, path) < 0)
 		return NULL;
 	if (fstat(md.dir, &st) < 0) {
 		maildir_close(&md);
@@ -175,7 +182,7 @@ static struct span clean(struct arena *arena, struct span address)
 	return span_make(copy, address.len);
 }
 
-static void describe(const struct delivery *d, struct maildir_delivery *out)
+void describe_delivery(const struct delivery *d, struct maildir_delivery *out)
 {
 	const struct deliver_request *m = d->message;
 	struct span address = clean(d->arena, d->recipient->address);
@@ -210,6 +217,12 @@ static void run_store(void *arg)
 	job->outcome = mailbox_deliver(job->md, job->delivery, NULL, &job->why);
 }
 
+enum outcome cannot_open(const char *path, struct why *why)
+{
+	return why_errno(why, DEFER, errno == EDQUOT ? "4.2.2" : errno == ENOSPC ? "4.3.1" : "4.2.0",
+	                 "cannot open maildir %s", path);
+}
+
 enum outcome store_as_us(struct delivery *d, const char *path)
 {
 	struct local *l = d->local;
@@ -219,9 +232,8 @@ enum outcome store_as_us(struct delivery *d, const char *path)
 	struct touched_fs *fs;
 
 	if (m == NULL)
-		return why_errno(&d->why, DEFER, errno == EDQUOT ? "4.2.2" : errno == ENOSPC ? "4.3.1" : "4.2.0",
-		                 "cannot open maildir %s", path);
-	describe(d, &delivery);
+		return cannot_open(path, &d->why);
+	describe_delivery(d, &delivery);
 	fs = file_system_of(l, m->device, m->md.dir);
 	job = (struct store_job){ .md = &m->md, .delivery = &delivery };
 	/* What may take long leaves the loop: big files, syncs, searches for a first attempt. */
@@ -234,80 +246,4 @@ enum outcome store_as_us(struct delivery *d, const char *path)
 	d->why = job.why;
 	d->result.is_durable = delivery.sync && job.outcome == DONE;
 	return job.outcome;
-}
-
-/* ---- under another uid ---- */
-
-struct child_report {
-	enum outcome outcome;
-	struct why   why;
-};
-
-static NO_RETURN void run_child(struct delivery *d, const char *path, const char *home, uid_t uid, gid_t gid,
-                                int report_fd)
-{
-	struct sandbox box = { .may = MAY_READ_FILES | MAY_WRITE_FILES, .root = SANDBOX_NO_ROOT,
-	                       .has_user = true, .uid = uid, .gid = gid };
-	struct child_report report = { .outcome = DEFER };
-	struct maildir_delivery delivery;
-	struct maildir md;
-
-	sandbox_allow(&box, home, true);
-	sandbox_become(&box);
-	describe(d, &delivery);
-	delivery.sync = true;	/* no checkpoint of ours reaches what a child did */
-	if (maildir_open(&md, AT_FDCWD, path, 0) < 0 &&
-	    (errno != ENOENT || fs_make_dirs(path, 0700) < 0 || maildir_open(&md, AT_FDCWD, path, 0) < 0))
-		report.outcome = why_errno(&report.why, DEFER, "4.2.0", "cannot open maildir %s", path);
-	else
-		report.outcome = mailbox_deliver(&md, &delivery, NULL, &report.why);
-	_exit(fs_write_all(report_fd, &report, sizeof(report)) < 0);
-}
-
-struct wait_job {
-	pid_t               pid;
-	int                 fd;
-	bool                is_whole;
-	struct child_report report;
-};
-
-static void wait_for_child(void *arg)
-{
-	struct wait_job *job = arg;
-	size_t done = 0;
-	ssize_t n;
-	int status;
-
-	while (done < sizeof(job->report) &&
-	       (n = read(job->fd, (char *)&job->report + done, sizeof(job->report) - done)) > 0)
-		done += (size_t)n;
-	while (waitpid(job->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	job->is_whole = done == sizeof(job->report);
-}
-
-enum outcome store_as(struct delivery *d, const char *path, const char *home, uid_t uid, gid_t gid)
-{
-	struct wait_job job = { .is_whole = false };
-	int pipe_fds[2];
-
-	if (uid == 0 || gid == 0)
-		return why_set(&d->why, DEFER, "4.3.5", "mail of root is not delivered: give root an alias");
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return why_errno(&d->why, DEFER, "4.3.0", "cannot make a pipe");
-	job.fd = pipe_fds[0];
-	job.pid = fork();
-	if (job.pid == 0)
-		run_child(d, path, home, uid, gid, pipe_fds[1]);
-	close(pipe_fds[1]);
-	if (job.pid > 0)
-		task_offload(wait_for_child, &job);
-	close(pipe_fds[0]);
-	if (!job.is_whole)
-		return why_set(&d->why, DEFER, "4.3.0", "the delivery process failed");
-	job.report.why.dsn[WHY_DSN_MAX - 1] = '\0';
-	job.report.why.text[WHY_TEXT_MAX - 1] = '\0';
-	d->why = job.report.why;
-	d->result.is_durable = job.report.outcome == DONE;
-	return job.report.outcome;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* main.c - local: stores mail in Maildirs of this host, for the transports "virtual" and "local"
  *
- * qmgr asks; router answers look-ups.  Where all virtual mail is under one uid the process takes that uid for good and is confined
- * to virtual_mailbox_base; else it keeps the right to become a user, in a child a message that sees only that
- * user's mail. */
+ * qmgr asks; router answers look-ups.  Where all virtual mail is under one uid the process takes that uid for good
+ * and is confined to virtual_mailbox_base; else a process a message stores it as its owner (spawn.h). */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +12,7 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/ipc/services.h"
-#include "local/local.h"
+#include "local/spawn.h"
 
 enum { REQUESTS_MAX = 100, HEADER_LOOK = 64 * 1024 };
 
@@ -127,38 +126,62 @@ static struct ipc_server *server(struct service_run *run)
 }
 
 /* virtual_mailbox_base, made for its owner when missing. */
-static void prepare_base(const struct local *l, const char *base)
+static void prepare_base(const char *base, uid_t uid, gid_t gid)
 {
 	struct stat st;
 
 	if (stat(base, &st) == 0)
 		return;
-	if (fs_make_dirs(base, 0755) < 0 || (l->run->is_privileged && chown(base, l->uid, l->gid) < 0))
+	if (fs_make_dirs(base, 0755) < 0 || (geteuid() == 0 && chown(base, uid, gid) < 0))
 		log_fatal("cannot make virtual_mailbox_base %s: %s", base, strerror(errno));
 }
 
-/* One uid for all virtual mail: take it, and see nothing but the mail. */
-static void settle_owner(struct local *l)
+/* All mail is under one uid: become it, and see nothing but the mail. */
+static void take_one_owner(struct local *l, uid_t uid, gid_t gid)
 {
 	struct sandbox *box = &l->run->sandbox;
-	unsigned long long uid, gid;
-	bool is_static = static_number(l->conf->virtual_uid_maps, &uid) &&
-	                 static_number(l->conf->virtual_gid_maps, &gid);
+	const char *base = l->conf->virtual_mailbox_base;
 
-	l->uid = l->run->is_privileged && is_static ? (uid_t)uid : geteuid();
-	l->gid = l->run->is_privileged && is_static ? (gid_t)gid : getegid();
-	l->has_one_owner = !l->run->is_privileged ||
-	                   (is_static && uid != 0 && strcmp(l->run->name, "local") != 0);
-	if (!l->has_one_owner || l->conf->virtual_mailbox_base[0] != '/')
+	l->has_one_owner = true;
+	box->has_user = l->run->is_privileged;
+	box->uid = uid;
+	box->gid = gid;
+	if (base[0] != '/')
 		return;
-	prepare_base(l, l->conf->virtual_mailbox_base);
-	if (!l->run->is_privileged)
-		return;
+	prepare_base(base, uid, gid);
+	sandbox_allow(box, base, true);
+}
+
+/* Mail belongs to its users: the spawner becomes them, the rest of us is nobody and reads passwd and :include: files. */
+static void use_spawner(struct local *l, bool has_users)
+{
+	struct sandbox *box = &l->run->sandbox;
+
+	if (!sandbox_user(l->conf->default_privs, &box->uid, &box->gid) || box->uid == 0 || box->gid == 0)
+		log_fatal("default_privs = %s: must be an unprivileged user", l->conf->default_privs);
+	if (has_users)
+		spawner_fork(l);
 	box->has_user = true;
-	box->uid = l->uid;
-	box->gid = l->gid;
-	box->may &= ~(unsigned)(MAY_FORK | MAY_BECOME_USER);
-	sandbox_allow(box, l->conf->virtual_mailbox_base, true);
+	box->may &= ~(unsigned)MAY_WRITE_FILES;
+	sandbox_allow(box, "/", false);
+}
+
+static void settle_owner(struct local *l)
+{
+	const struct conf *conf = l->conf;
+	bool is_local = strcmp(l->run->name, "local") == 0;
+	unsigned long long uid, gid;
+
+	l->spawner_fd = -1;
+	if (!l->run->is_privileged && is_local)
+		sandbox_allow(&l->run->sandbox, "/", true);	/* our home may be anywhere */
+	if (!l->run->is_privileged)
+		take_one_owner(l, geteuid(), getegid());
+	else if (!is_local && static_number(conf->virtual_uid_maps, &uid) &&
+	         static_number(conf->virtual_gid_maps, &gid) && uid != 0 && gid != 0)
+		take_one_owner(l, (uid_t)uid, (gid_t)gid);
+	else
+		use_spawner(l, !is_local || conf->mydestination[0] != '\0');
 }
 
 static void prepare(struct service_run *run)
@@ -180,12 +203,18 @@ static void prepare(struct service_run *run)
 	settle_owner(&local);
 }
 
+static void start(struct service_run *run)
+{
+	spawner_open(run->user);
+}
+
 static const struct service row = {
 	.name = "local",
 	.root = SANDBOX_NO_ROOT,
-	.may = MAY_ACCEPT | MAY_READ_FILES | MAY_WRITE_FILES | MAY_FORK | MAY_BECOME_USER,
+	.may = MAY_ACCEPT | MAY_READ_FILES | MAY_WRITE_FILES,
 	.asks = asks,
 	.prepare = prepare,
+	.start = start,
 	.ipc = server,
 };
 

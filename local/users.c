@@ -133,7 +133,7 @@ static enum outcome store_for(struct delivery *d, const struct passwd *user)
 	if (mailbox[strlen(mailbox) - 1] != '/' || strstr(mailbox, "..") != NULL || user->pw_dir[0] != '/')
 		return why_set(&d->why, DEFER, "4.3.5", "home_mailbox = %s is no Maildir (no / at its end)", mailbox);
 	path = arena_printf(d->arena, "%s/%.*s", user->pw_dir, (int)strlen(mailbox) - 1, mailbox);
-	if (user->pw_uid == geteuid())
+	if (d->local->has_one_owner && user->pw_uid == geteuid())
 		return store_as_us(d, path);
 	if (!d->local->run->is_privileged)
 		return why_set(&d->why, DEFER, "4.3.5", "not started as root: cannot deliver to %s", user->pw_name);

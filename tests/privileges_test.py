@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """Who may do what, read from /proc: uid, root folder, capabilities, no_new_privs, seccomp."""
+import ctypes
 import imaplib
 import os
 import pathlib
+import pwd
+import shutil
+import signal
 import smtplib
+import tempfile
 import unittest
 
 from posterntest import SANITIZERS, Instance, loose_tls, main, message, wait_until
@@ -17,6 +22,8 @@ EMPTY_ROOT = {"smtpd", "login", "smtp", "tlsmgr"}
 # user and confines itself before it sees a byte of mail (reliability-security.md section 5).
 SPAWNERS = {"imap-session", "pop3-session", "local"}
 SESSION_UID = 64120
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 4096, 16384, 1 << 18
+SETGID, SETUID = 1 << 6, 1 << 7
 
 
 def status(pid):
@@ -84,9 +91,7 @@ class Privileges(unittest.TestCase):
         self.assertTrue(self.spawners())
         for pid in self.spawners():
             kept = int(status(pid)["CapEff"], 16)
-            for number, name in ((21, "SYS_ADMIN"), (12, "NET_ADMIN"), (13, "NET_RAW"), (19, "SYS_PTRACE"),
-                                 (10, "NET_BIND_SERVICE"), (27, "MKNOD"), (16, "SYS_MODULE")):
-                self.assertFalse(kept >> number & 1, f"{self.entry(pid)} {name}")
+            self.assertEqual(kept & ~(SETGID | SETUID), 0, self.entry(pid))
 
     def test_no_new_privs_and_seccomp_everywhere(self):
         for pid, name in self.programs.items():
@@ -117,7 +122,9 @@ class Privileges(unittest.TestCase):
             core = next(line for line in limits.splitlines() if line.startswith("Max core"))
             self.assertEqual(core.split()[4], "0", name)
 
-    def test_master_keeps_only_the_capabilities_it_needs(self):
+    def test_master_keeps_only_the_rights_it_needs(self):
+        self.assertEqual(status(self.host.master)["NoNewPrivs"].strip(), "1")
+        self.assertEqual(status(self.host.master)["Seccomp"].strip(), "2")
         effective = int(status(self.host.master)["CapEff"], 16)
         for number, name in ((21, "SYS_ADMIN"), (12, "NET_ADMIN"), (16, "SYS_MODULE"),
                              (19, "SYS_PTRACE"), (17, "SYS_RAWIO")):
@@ -169,6 +176,74 @@ class Privileges(unittest.TestCase):
             except OSError:
                 os._exit(1)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root")
+class SystemUsers(unittest.TestCase):
+    """A user of the system (of a passwd file only we see) gets mail from a process that is that user."""
+    UID = 64130
+
+    @classmethod
+    def setUpClass(cls):
+        cls.home = pathlib.Path(tempfile.mkdtemp(prefix="postern-home-"))
+        cls.home.chmod(0o700)
+        os.chown(cls.home, cls.UID, cls.UID)
+        passwd = tempfile.NamedTemporaryFile("w")
+        passwd.write(pathlib.Path("/etc/passwd").read_text() +
+                     f"sysuser:x:{cls.UID}:{cls.UID}::{cls.home}:/bin/sh\n")
+        passwd.flush()
+        os.fchmod(passwd.fileno(), 0o644)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(CLONE_NEWNS) != 0 or \
+                libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0 or \
+                libc.mount(passwd.name.encode(), b"/etc/passwd", None, MS_BIND, None) != 0:
+            raise unittest.SkipTest("no mount name space to be had")
+        cls.host = Instance("users=1", "main.mydestination=sys.test").__enter__()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.host.__exit__()
+        shutil.rmtree(cls.home)
+
+    def local(self):
+        """The pids of the process that sees mail, and of its spawner."""
+        front = [p for p in self.host.children() if Privileges.entry(p) == "local"]
+        self.assertTrue(front)
+        spawners = [int(p.name) for p in pathlib.Path("/proc").glob("[0-9]*")
+                    if (p / "status").exists() and int(status(p.name)["PPid"]) in front]
+        return front, spawners
+
+    def test_who_sees_mail_is_nobody_and_the_spawner_can_only_become_users(self):
+        front, spawners = self.local()
+        self.assertEqual(len(front), len(spawners))
+        for pid in front:
+            self.assertEqual({int(x) for x in status(pid)["Uid"].split()},
+                             {pwd.getpwnam("nobody").pw_uid})
+            self.assertEqual(int(status(pid)["CapEff"], 16), 0)
+        for pid in spawners:
+            for field in ("CapEff", "CapPrm", "CapBnd"):
+                self.assertEqual(int(status(pid)[field], 16), SETGID | SETUID, field)
+        for pid in front + spawners:
+            self.assertEqual(status(pid)["NoNewPrivs"].strip(), "1")
+            self.assertEqual(status(pid)["Seccomp"].strip(), "2")
+
+    def test_mail_is_stored_by_its_user(self):
+        new = self.home / "Maildir" / "new"
+        with smtplib.SMTP("127.0.0.1", self.host.port("smtp"), timeout=30) as s:
+            s.send_message(message("small", to="sysuser@sys.test"))
+            s.send_message(message("large", to="sysuser@sys.test", body="0123456789 " * 20000))
+        wait_until(lambda: new.is_dir() and len(list(new.iterdir())) == 2, 30, self.host.log_tail)
+        for path in new.iterdir():
+            self.assertEqual((path.stat().st_uid, path.stat().st_gid), (self.UID, self.UID))
+            self.assertIn(b"Delivered-To: sysuser@sys.test\r\n", path.read_bytes())
+        self.assertEqual(self.host.log().count("delivered to maildir"), 2)
+
+    def test_a_lost_spawner_is_replaced(self):
+        _, spawners = self.local()
+        for pid in spawners:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: self.local()[1] and not set(spawners) & set(self.local()[1]), 30,
+                   self.host.log_tail)
 
 
 if __name__ == "__main__":
