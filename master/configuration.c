@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/log.h"
 #include "lib/ipc/services.h"
 #include "master/master.h"
 
@@ -39,9 +40,9 @@ static unsigned wanted_workers(const struct conf *conf, const struct program *pr
 }
 
 /* The executable; NULL when it is not there. */
-static const char *find_executable(const struct conf *conf, const struct program *program, struct arena *arena)
+static const char *find_executable(const struct generation *g, const struct program *program)
 {
-	const char *path = arena_printf(arena, "%s/%s", conf->daemon_directory, program->program);
+	const char *path = arena_printf(g->arena, "%s/%s", g->daemon_directory, program->program);
 
 	return access(path, X_OK) == 0 ? path : NULL;
 }
@@ -78,11 +79,11 @@ static struct unit *add_unit(struct generation *g, const char *name, const char 
                              const struct program *program)
 {
 	struct unit *unit = &g->units[g->count];
-	const char  *path = find_executable(g->conf, program, g->arena);
+	const char  *path = find_executable(g, program);
 
 	if (path == NULL) {
 		complain(g, arena_printf(g->arena, "service %s: no program %s/%s: not started", name,
-		                         g->conf->daemon_directory, program->program));
+		                         g->daemon_directory, program->program));
 		return NULL;
 	}
 	g->count++;
@@ -144,6 +145,14 @@ static void put_log_first(struct generation *g)
 		list_init(&g->units[i].workers);	/* they moved */
 }
 
+static void find_programs(struct generation *g)
+{
+	g->daemon_directory = conf_daemon_directory(g->conf);
+	if (strcmp(g->daemon_directory, g->conf->daemon_directory) != 0)
+		complain(g, arena_printf(g->arena, "daemon_directory = %s: these are not our programs, %s is used",
+		                         g->conf->daemon_directory, g->daemon_directory));
+}
+
 static bool fill(struct generation *g, const char *config_dir, const char **error)
 {
 	struct conf_override      own = { "service_name", "master" };
@@ -155,8 +164,10 @@ static bool fill(struct generation *g, const char *config_dir, const char **erro
 	all = master_conf_load(g->arena, config_dir, g->conf, error);
 	if (all == NULL)
 		return false;
+	g->entries = all;
 	g->units = ARENA_NEW_ARRAY(g->arena, struct unit, all->count + COUNT_OF(implied));
-	g->complaints = ARENA_NEW_ARRAY(g->arena, const char *, all->count + COUNT_OF(implied));
+	g->complaints = ARENA_NEW_ARRAY(g->arena, const char *, all->count + COUNT_OF(implied) + 1);
+	find_programs(g);
 	for (size_t i = 0; i < all->count; i++)
 		add_entry(g, &all->entries[i], all);
 	add_implied(g);
@@ -177,6 +188,13 @@ struct generation *configuration_read(const char *config_dir, const char **error
 	*error = text;
 	arena_free(arena);
 	return NULL;
+}
+
+void configuration_log(const struct generation *g)
+{
+	for (size_t i = 0; i < g->complaint_count; i++)
+		log_error("%s", g->complaints[i]);
+	conf_log_unused(g->conf, g->entries);
 }
 
 void configuration_free(struct generation *g)

@@ -18,12 +18,13 @@
 #include "lib/base/log.h"
 #include "lib/base/span.h"
 #include "lib/base/sysexits.h"
+#include "lib/sandbox/sandbox.h"
 #include "master/master.h"
 
 /* Of these, what a program does not need it drops in turn. */
 static const cap_value_t needed[] = {
 	CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_KILL, CAP_CHOWN, CAP_FOWNER,
-	CAP_DAC_OVERRIDE, CAP_SYS_CHROOT, CAP_SYS_RESOURCE, CAP_NET_ADMIN, CAP_IPC_LOCK,
+	CAP_DAC_OVERRIDE, CAP_SYS_CHROOT, CAP_SYS_RESOURCE, CAP_IPC_LOCK,
 };
 
 static bool is_needed(cap_value_t capability)
@@ -79,7 +80,7 @@ static bool take_arguments(int argc, char **argv)
 	int                option;
 
 	supervisor.config_dir = CONFIG_DIR;
-	while ((option = getopt(argc, argv, "c:r:v")) != -1) {
+	while ((option = getopt(argc, argv, "c:r:tv")) != -1) {
 		switch (option) {
 		case 'c':
 			supervisor.config_dir = optarg;
@@ -89,6 +90,9 @@ static bool take_arguments(int argc, char **argv)
 				return false;
 			supervisor.report_fd = (int)fd;
 			(void)fcntl(supervisor.report_fd, F_SETFD, FD_CLOEXEC);
+			break;
+		case 't':
+			supervisor.is_test = true;
 			break;
 		case 'v':
 			log_set_verbose(true);
@@ -111,10 +115,13 @@ static void set_up(struct arena *arena)
 	supervisor.now = configuration_read(absolute, &error);
 	if (supervisor.now == NULL)
 		give_up(error);
+	if (supervisor.is_test)
+		return;
 	if (!spool_prepare(supervisor.now->conf, arena, &error) || !spool_lock(arena, &error))
 		give_up(error);
 	if (supervisor.is_privileged)
 		keep_needed_capabilities();
+	sandbox_supervise();
 }
 
 int main(int argc, char **argv)
@@ -123,7 +130,7 @@ int main(int argc, char **argv)
 
 	log_open("postern/master", LOG_TO_STDERR, -1);
 	if (!take_arguments(argc, argv)) {
-		(void)fprintf(stderr, "usage: master [-c folder] [-r descriptor] [-v]\n");
+		(void)fprintf(stderr, "usage: master [-c folder] [-r descriptor] [-t] [-v]\n");
 		return EXIT_USAGE;
 	}
 	(void)umask(022);
@@ -131,7 +138,10 @@ int main(int argc, char **argv)
 	supervisor.is_privileged = geteuid() == 0;
 	use_all_descriptors();
 	set_up(arena);
-	task_main(supervisor_run, NULL);
+	if (supervisor.is_test)
+		configuration_log(supervisor.now);
+	else
+		task_main(supervisor_run, NULL);
 	arena_free(arena);
 	return supervisor.status;
 }

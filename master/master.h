@@ -67,6 +67,8 @@ struct unit {
 struct generation {
 	struct arena      *arena;
 	const struct conf *conf;
+	const struct master_conf *entries;	/* of master.cf */
+	const char        *daemon_directory;
 	struct unit       *units;
 	size_t             count;
 	const char       **complaints;	/* what could not be honoured, for the log once it is open */
@@ -76,6 +78,8 @@ struct generation {
 /* configuration_read - NULL with *error (in arena of nobody: static until the next call) when unusable. */
 struct generation *configuration_read(const char *config_dir, const char **error);
 void configuration_free(struct generation *g);
+/* configuration_log - what of it could not be honoured, and which settings nobody reads. */
+void configuration_log(const struct generation *g);
 struct unit *configuration_unit(struct generation *g, const char *name);
 
 /* ---- spool.c ---- */
@@ -138,6 +142,7 @@ struct supervisor {
 	struct generation   *now;
 	bool                 is_stopping, is_privileged;
 	bool                 has_reported;
+	bool                 is_test;	/* -t: only say what is wrong with the configuration */
 	int                  report_fd;	/* to postern start: "ready" or one line that says what is wrong; -1 none */
 	uint64_t             stop_us;	/* then what is left is killed */
 	uint64_t             beat_us;

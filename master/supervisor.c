@@ -227,12 +227,6 @@ static bool open_all_sockets(struct generation *next, struct generation *old, co
 	return all;
 }
 
-static void log_complaints(const struct generation *g)
-{
-	for (size_t i = 0; i < g->complaint_count; i++)
-		log_error("%s", g->complaints[i]);
-}
-
 static void retire(struct generation *old)
 {
 	for (size_t i = 0; i < old->count; i++) {
@@ -268,7 +262,7 @@ static void reload(void)
 		return;
 	}
 	log_note("reload -- version %s, configuration %s", PACKAGE_VERSION, supervisor.config_dir);
-	log_complaints(next);
+	configuration_log(next);
 	if (!open_all_sockets(next, old, &error))
 		log_error("reload: services without a socket are not started");
 	supervisor.now = next;
@@ -408,7 +402,7 @@ void supervisor_run(void *arg)
 	}
 	supervisor_set_log(task_arena());
 	log_note("daemon started -- version %s, configuration %s", PACKAGE_VERSION, supervisor.config_dir);
-	log_complaints(supervisor.now);
+	configuration_log(supervisor.now);
 	if (!supervisor.is_privileged)
 		log_note("running as uid %u: all programs share it, without chroot", (unsigned)geteuid());
 	while (!supervisor.is_stopping || !all_gone()) {

@@ -28,6 +28,8 @@ int postern_user(int argc, char **argv);
 
 /* postern_master_pid - of the running master (who holds the spool lock), or 0. */
 int postern_master_pid(const struct postern *p);
+/* postern_master_path - of its program. */
+const char *postern_master_path(const struct postern *p);
 /* postern_look - complain about what would not work; gives the number of faults that keep the system from starting. */
 unsigned postern_look(struct postern *p);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/log.h"
@@ -15,37 +16,21 @@
 
 enum { NFS_MAGIC = 0x6969, SMB_MAGIC = 0x517b, FUSE_MAGIC = 0x65735546 };
 
-/* Commands of master.cf whose work is done by other programs, or that have another name here. */
-static const char *const known_commands[] = {
-	"smtpd", "postscreen", "pickup", "qmgr", "router", "trivial-rewrite", "dns", "auth", "tlsmgr", "smtp",
-	"lmtp", "local", "virtual", "login", "imapd", "pop3d", "postlogd", "cleanup", "bounce", "defer", "trace",
-	"verify", "flush", "proxymap", "showq", "error", "retry", "discard", "anvil", "scache", "tlsproxy",
-	"dnsblog", "maildrop",
-};
-
-static bool is_known(const char *command)
-{
-	for (size_t i = 0; i < COUNT_OF(known_commands); i++)
-		if (strcmp(known_commands[i], command) == 0)
-			return true;
-	return false;
-}
-
+/* master knows what it can run. */
 static unsigned look_at_services(struct postern *p)
 {
-	const char               *error = NULL;
-	const struct master_conf *services = master_conf_load(p->arena, p->config_dir, p->conf, &error);
+	const char *program = postern_master_path(p);
+	int         status;
+	pid_t       pid = fork();
 
-	if (services == NULL) {
-		log_error("%s", error);
-		return 1;
+	if (pid == 0) {
+		(void)execl(program, "master", "-c", p->config_dir, "-t", (char *)NULL);
+		log_error("%s: %s", program, strerror(errno));
+		_exit(126);
 	}
-	for (size_t i = 0; i < services->count; i++)
-		if (!is_known(services->entries[i].command))
-			log_warning("%s/master.cf: line %u: service %s: no daemon \"%s\" here: it will not be started",
-			            p->config_dir, services->entries[i].line, services->entries[i].name,
-			            services->entries[i].command);
-	return 0;
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		log_fatal("cannot start %s: %s", program, strerror(errno));
+	return status == 0 ? 0 : 1;
 }
 
 static unsigned look_at_user(const struct postern *p, const char *parameter)

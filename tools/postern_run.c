@@ -36,9 +36,9 @@ int postern_master_pid(const struct postern *p)
 	return is_running ? (int)strtol(text, NULL, 10) : 0;
 }
 
-static const char *master_path(const struct postern *p)
+const char *postern_master_path(const struct postern *p)
 {
-	return arena_printf(p->arena, "%s/master", p->conf->daemon_directory);
+	return arena_printf(p->arena, "%s/master", conf_daemon_directory(p->conf));
 }
 
 /* ---- start ---- */
@@ -47,7 +47,7 @@ static const char *master_path(const struct postern *p)
 static void become_master(const struct postern *p, int report) NO_RETURN;
 static void become_master(const struct postern *p, int report)
 {
-	const char *program = master_path(p);
+	const char *program = postern_master_path(p);
 	char        fd[16];
 	int         null = open("/dev/null", O_RDWR);
 
@@ -102,7 +102,7 @@ int postern_start(struct postern *p, int argc, char **argv)
 
 int postern_start_fg(struct postern *p, int argc, char **argv)
 {
-	const char *program = master_path(p);
+	const char *program = postern_master_path(p);
 
 	(void)argc;
 	(void)argv;

@@ -5,6 +5,10 @@
  * stays the literal of the table.  Rules: postfix-compat 1; whatever Postfix accepts must load. */
 #include "lib/conf/conf.h"
 
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include "lib/base/log.h"
 #include "lib/conf/expand.h"
 #include "lib/conf/source.h"
@@ -124,6 +128,20 @@ bool conf_is_set(const struct conf *conf, const char *name)
 	const struct setting *setting = source_get(conf->source, span_of(name));
 
 	return setting != NULL && setting->origin != FROM_DEFAULT;
+}
+
+const char *conf_daemon_directory(const struct conf *conf)
+{
+	static const char *const ours[] = { "router", "smtpd" };	/* Postfix has no router */
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < COUNT_OF(ours); i++) {
+		int length = snprintf(path, sizeof(path), "%s/%s", conf->daemon_directory, ours[i]);
+
+		if (length < 0 || length >= (int)sizeof(path) || access(path, X_OK) < 0)
+			return DAEMON_DIR;
+	}
+	return conf->daemon_directory;
 }
 
 const char *conf_own_addresses(const struct conf *conf, struct arena *arena)

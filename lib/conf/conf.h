@@ -63,6 +63,9 @@ MUST_USE bool conf_parse_time(struct span text, char unit, unsigned long long *s
 const char *conf_own_addresses(const struct conf *conf, struct arena *arena);
 /* conf_each - call fn for every name that has a value, those of the table and the admin's own. */
 void conf_each(const struct conf *conf, void (*fn)(void *user, const char *name), void *user);
+/* conf_daemon_directory - where our programs are: daemon_directory, unless it is another system's (a main.cf of Postfix
+ * may name Postfix's own) and has none of ours; then where they were installed. */
+const char *conf_daemon_directory(const struct conf *conf);
 /* conf_is_set - whether main.cf or an override sets name (it may still be empty). */
 bool conf_is_set(const struct conf *conf, const char *name);
 /* conf_log_unused - a line "unused parameter: NAME=VALUE" for each setting of main.cf and master.cf (may be NULL)

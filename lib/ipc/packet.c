@@ -18,9 +18,8 @@ void packet_prepare_socket(int fd, bool nonblocking)
 	int room = 4 * IPC_MESSAGE_MAX;
 	int flags = fcntl(fd, F_GETFL);
 
-	/* More than the system's limit needs privileges; its default already holds one full message. */
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	/* Cut to net.core.wmem_max, which the kernel doubles: its default of 212992 holds two full messages. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	if (nonblocking && flags >= 0 && (flags & O_NONBLOCK) == 0)
 		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);

@@ -148,6 +148,12 @@ void sandbox_enter(const struct sandbox *s)
 	enter(s, s->may);
 }
 
+void sandbox_supervise(void)
+{
+	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
+	seccomp_enter(MAY_EXEC, false);
+}
+
 void sandbox_take_user(const struct sandbox *s)
 {
 	change_user(s);

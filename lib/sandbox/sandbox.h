@@ -61,6 +61,9 @@ void sandbox_enter(const struct sandbox *s);
  * good: ids and capabilities; to make as that user the folders that are allowed then. */
 void sandbox_take_user(const struct sandbox *s);
 void sandbox_become(const struct sandbox *s);
+/* sandbox_supervise - what master gives up for itself and for all it will start: no_new_privs, and the system calls that
+ * no mail program needs (those refused with MAY_EXEC).  Its programs confine themselves on top of it. */
+void sandbox_supervise(void);
 /* sandbox_user - "name", "number", "name:group", "number:number" to ids; false when unknown. */
 bool sandbox_user(const char *text, uid_t *uid, gid_t *gid);
 /* sandbox_report - log, once each, the system calls that were refused since; for a safe moment (heartbeat, end). */
