@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static struct {
 	char host[HOST_MAX];
 	enum log_sink sink;
 	int fd;
+	int pid;		/* asked once: getpid is a system call, and every line has it */
 	bool is_verbose;
 	bool is_deferred;
 	char *pending;		/* lines for postlogd, each with its line end */
@@ -52,8 +54,16 @@ static int connect_syslog(void)
 	return fd;
 }
 
+static void learn_pid(void)
+{
+	logger.pid = (int)getpid();
+}
+
 void log_open(const char *ident, enum log_sink sink, int fd)
 {
+	if (logger.pid == 0)
+		(void)pthread_atfork(NULL, NULL, learn_pid);
+	learn_pid();
 	log_ident(ident);
 	if (gethostname(logger.host, sizeof(logger.host)) < 0 || logger.host[0] == '\0')
 		(void)snprintf(logger.host, sizeof(logger.host), "localhost");
@@ -234,13 +244,13 @@ static size_t begin_line(char *line, size_t room, const char *ident, enum log_le
 	case LOG_TO_SYSLOG:
 		n = snprintf(line, room, "<%d>%s %s[%d]: %s",
 		             SYSLOG_FACILITY_MAIL | levels[level].severity, stamp, ident,
-		             (int)getpid(), prefix);
+		             logger.pid, prefix);
 		break;
 	case LOG_TO_SOCKET:
 	case LOG_TO_FD:
 	default:
 		n = snprintf(line, room, "%s %s %s[%d]: %s", stamp, logger.host, ident,
-		             (int)getpid(), prefix);
+		             logger.pid, prefix);
 		break;
 	}
 	return n > 0 ? (size_t)n : 0;
