@@ -8,12 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#ifdef HAVE_VALGRIND_VALGRIND_H
-#include <valgrind/valgrind.h>
-#else
-#define VALGRIND_STACK_REGISTER(low, high) ((void)(low), (void)(high), 0u)
-#define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
-#endif
+#include "lib/base/valgrind.h"
 
 enum { POOL_MAX = 128 };
 
