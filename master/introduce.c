@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/ipc/control.h"
+#include "lib/ipc/router.h"
 #include "master/master.h"
 
 /* The ready worker whose turn it is, or NULL. */
@@ -74,6 +75,18 @@ static int connect_to_listener(const struct unit *unit)
 	return fd;
 }
 
+/* The first message on the connection, from us: the asker cannot say it is another. */
+static int name_asker(const struct program *asker, int fd)
+{
+	struct router_asker notice = { span_of(asker->program) };
+
+	if (fd < 0 || ipc_blocking_send(fd, &router_asker_type, 0, 0, &notice) == 0)
+		return fd;
+	(void)close(fd);
+	errno = EAGAIN;
+	return -1;
+}
+
 int introduce(struct generation *g, const struct program *asker, const char *service)
 {
 	struct unit *unit = configuration_unit(g, service);
@@ -94,5 +107,7 @@ int introduce(struct generation *g, const struct program *asker, const char *ser
 		errno = EAGAIN;
 		return -1;
 	}
-	return fd >= 0 ? fd : connect_to_listener(unit);
+	if (fd < 0)
+		fd = connect_to_listener(unit);
+	return (unit->program->flags & PROGRAM_KNOWS_ASKERS) != 0 ? name_asker(asker, fd) : fd;
 }

@@ -36,6 +36,7 @@ enum program_flags {
 	PROGRAM_TRANSPORT  = 4,		/* qmgr may ask for every service of it */
 	PROGRAM_ASKS_TRANSPORTS = 8,
 	PROGRAM_ACCEPTS_ITSELF = 16,	/* has no loop: connections come by its listener only */
+	PROGRAM_KNOWS_ASKERS = 32,	/* is told the program at the other end (router_asker) */
 };
 
 /* program_find - NULL when unknown. */

@@ -28,8 +28,8 @@ static const struct program programs[] = {
 	{ "pickup",     "smtpd",    SOCK_STREAM,    PROGRAM_SINGLE, smtpd_asks },
 	{ "maildrop",   "maildrop", SOCK_STREAM,    PROGRAM_SINGLE | PROGRAM_ACCEPTS_ITSELF, none },
 	{ "qmgr",       "qmgr",     SOCK_SEQPACKET, PROGRAM_SINGLE | PROGRAM_EXCLUSIVE | PROGRAM_ASKS_TRANSPORTS, qmgr_asks },
-	{ "router",     "router",   SOCK_SEQPACKET, 0, router_asks },
-	{ "trivial-rewrite", "router", SOCK_SEQPACKET, 0, router_asks },
+	{ "router",     "router",   SOCK_SEQPACKET, PROGRAM_KNOWS_ASKERS, router_asks },
+	{ "trivial-rewrite", "router", SOCK_SEQPACKET, PROGRAM_KNOWS_ASKERS, router_asks },
 	{ "dns",        "dns",      SOCK_SEQPACKET, PROGRAM_SINGLE, none },
 	{ "auth",       "auth",     SOCK_SEQPACKET, PROGRAM_SINGLE, auth_asks },
 	{ "auth-client", "auth",    SOCK_STREAM,    PROGRAM_SINGLE, none },	/* Dovecot's protocol, for others */

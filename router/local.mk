@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 router_parts = \
-	router/address.c router/lookup.c router/resolve.c router/rewrite.c router/route.c \
-	router/router.c router/router.h
+	router/address.c router/askers.c router/lookup.c router/resolve.c router/rewrite.c router/route.c \
+	router/router.c router/router.h router/smtpd_tables.c
 pkglibexec_PROGRAMS += router/router
 router_router_SOURCES = router/main.c $(router_parts)
 router_router_LDADD = lib/table/libtable.a $(LIBS_SERVICE) $(DB_LIBS) $(PCRE2_LIBS)

@@ -23,10 +23,26 @@ static void handle_resolve(struct ipc_request *request)
 static void handle_lookup(struct ipc_request *request)
 {
 	struct service_run *run = request->user;
-	struct lookup_reply reply;
+	const struct lookup_request *asked = request->message;
+	struct lookup_reply reply = { .status = LOOKUP_FAILED };
+	const char *asker = ipc_peer_value(request->peer);
 
-	router_lookup(run->user, request->message, request->arena, &reply);
+	if (router_may_ask(run->user, asker, asked->maps))
+		router_lookup(run->user, asked, request->arena, &reply);
+	else
+		log_warning("%s asks for the table \"" SPAN_FMT "\", which is not for it",
+		            asker != NULL ? asker : "a stranger", SPAN_ARG(asked->maps));
 	(void)ipc_reply(request, &lookup_reply_type, &reply, false);
+}
+
+/* Only the first counts: what comes later could be the asker's own. */
+static void handle_asker(struct ipc_request *request)
+{
+	const struct router_asker *notice = request->message;
+	union { const char *in; void *out; } name = { router_asker_find(notice->program) };
+
+	if (request->id == 0 && ipc_peer_value(request->peer) == NULL)
+		ipc_peer_set_value(request->peer, name.out);
 }
 
 static struct ipc_server *server(struct service_run *run)
@@ -34,6 +50,7 @@ static struct ipc_server *server(struct service_run *run)
 	static const struct ipc_handler handlers[] = {
 		{ &resolve_request_type, handle_resolve, false },
 		{ &lookup_request_type, handle_lookup, false },
+		{ &router_asker_type, handle_asker, false },
 	};
 	static struct ipc_server answering = {
 		.handlers = handlers, .count = COUNT_OF(handlers), .most_requests = REQUESTS_A_CONNECTION,
@@ -73,6 +90,35 @@ static void allow_list(void *user, const char *name, const char *value)
 	table_each_path(value, run->conf->default_database_type, allow_folder, run);
 }
 
+static void allow_smtpd_list(void *user, const char *name, const char *value)
+{
+	(void)name;
+	table_each_path(value, SMTPD_TABLE_TYPE, allow_folder, user);
+}
+
+/* Each smtpd of master.cf has its own restrictions where -o says so. */
+static void open_smtpd_tables(struct service_run *run)
+{
+	struct arena *arena = run->conf->arena;
+	const char *error = NULL;
+	const struct master_conf *master = master_conf_load(arena, run->config_dir, run->conf, &error);
+
+	router_each_smtpd_list(run->conf, arena, allow_smtpd_list, run);
+	for (size_t i = 0; master != NULL && i < master->count; i++) {
+		const struct master_entry *e = &master->entries[i];
+		const struct conf *own;
+
+		if ((strcmp(e->command, "smtpd") != 0 && strcmp(e->command, "postscreen") != 0) ||
+		    e->override_count == 0)
+			continue;
+		own = conf_load(arena, run->config_dir, e->overrides, e->override_count, &error);
+		if (own == NULL)	/* that smtpd will not start either, and says why */
+			continue;
+		router_open_smtpd_tables(run->user, own);
+		router_each_smtpd_list(own, arena, allow_smtpd_list, run);
+	}
+}
+
 static void prepare(struct service_run *run)
 {
 	const char *error = NULL;
@@ -81,6 +127,7 @@ static void prepare(struct service_run *run)
 	if (run->user == NULL)
 		log_fatal("%s", error);
 	router_each_list(run->conf, run->conf->arena, allow_list, run);
+	open_smtpd_tables(run);
 }
 
 static const struct service router_service = {

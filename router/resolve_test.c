@@ -356,9 +356,46 @@ static void test_lookups(void **state)
 	arena_free(arena);
 }
 
+static void programs_see_only_the_tables_they_need(void **state)
+{
+	static const struct { const char *asker, *maps; bool may; } rows[] = {
+		{ "smtp", "smtp_sasl_password_maps", true },
+		{ "smtpd", "smtp_sasl_password_maps", false },
+		{ "local", "smtp_sasl_password_maps", false },
+		{ "other", "smtp_sasl_password_maps", false },
+		{ NULL, "smtp_sasl_password_maps", false },
+		{ NULL, "alias_maps", false },
+		{ "local", "alias_maps", true },
+		{ "smtpd", "smtpd_sender_login_maps", true },
+		{ "smtpd", "texthash:/nonexistent/access", true },
+		{ "smtpd", "hash:/nonexistent/bare", true },
+		{ "smtpd", "cidr:/nonexistent/networks", true },
+		{ "smtpd", "texthash:/etc/shadow", false },
+		{ "smtpd", "texthash:/nonexistent/other", false },
+		{ "smtp", "texthash:/nonexistent/access", false },
+	};
+	struct arena *arena = arena_new(NULL);
+	struct router *r = open_router(arena, "smtp_sasl_password_maps = texthash:/nonexistent/passwords\n"
+	                                      "other_maps = texthash:/nonexistent/other\n"
+	                                      "mynetworks = 127.0.0.0/8 [::1]/128 !cidr:/nonexistent/networks\n"
+	                                      "smtpd_client_restrictions = reject_rbl_client bl.example.com,\n"
+	                                      " check_client_access texthash:/nonexistent/access,\n"
+	                                      " check_client_access /nonexistent/bare\n");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (router_may_ask(r, rows[i].asker, span_of(rows[i].maps)) != rows[i].may)
+			fail_msg("%s may ask for %s: not %d", rows[i].asker != NULL ? rows[i].asker : "(nobody)",
+			         rows[i].maps, rows[i].may);
+	assert_string_equal(router_asker_find(span_lit("smtpd")), "smtpd");
+	assert_string_equal(router_asker_find(span_lit("imapd")), "other");
+	arena_free(arena);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(programs_see_only_the_tables_they_need),
 		cmocka_unit_test(test_standard_form),
 		cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_next_hops),

@@ -87,7 +87,7 @@ const struct table_list *router_list(struct router *r, struct span name)
 	const struct table_list *list;
 
 	if (!router_is_lookup_name(name))
-		return NULL;
+		return router_smtpd_table(r, name);
 	list = hash_get(r->lists, name);
 	if (list == NULL) {	/* an empty parameter: found nowhere, and that is no failure */
 		static const struct table_list none = { .title = "" };
@@ -169,8 +169,11 @@ struct router *router_open(struct arena *arena, const struct conf *conf, const c
 	r->arena = arena;
 	r->conf = conf;
 	r->lists = hash_new();
+	r->smtpd_tables = hash_new();
 	arena_on_reset(arena, release_hash, r->lists);
+	arena_on_reset(arena, release_hash, r->smtpd_tables);
 	router_each_list(conf, arena, open_list, r);
+	router_open_smtpd_tables(r, conf);
 	take_lists(r);
 	if (!open_domains(r, error))
 		return NULL;

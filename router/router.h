@@ -15,6 +15,7 @@ struct router {
 	struct arena      *arena;
 	const struct conf *conf;
 	struct hash       *lists;	/* parameter name to struct table_list: those of lookup_request, too */
+	struct hash       *smtpd_tables;	/* "type:name" to struct table_list of one */
 	bool               transport_has_parents;
 	const struct table_list *canonical, *sender_canonical, *recipient_canonical, *virtual_alias, *relocated,
 		*transport, *sender_relayhost, *sender_transport, *local_recipients, *mailbox_recipients,
@@ -24,13 +25,33 @@ struct router {
 
 /* router_open - parse all lists and open all tables, in arena; warns about domains in two classes.  NULL: *error. */
 struct router *router_open(struct arena *arena, const struct conf *conf, const char **error);
-/* router_list - the tables of a parameter; NULL unless its name ends in _maps or _checks. */
+/* router_list - the tables of a parameter, or the one of smtpd's with that name; NULL when it is neither. */
 const struct table_list *router_list(struct router *r, struct span name);
 /* router_is_lookup_name - a program may ask for the tables of that parameter. */
 bool router_is_lookup_name(struct span name);
 /* router_each_list - call fn with the name and value of every parameter that holds tables or match lists. */
 void router_each_list(const struct conf *conf, struct arena *arena,
                       void (*fn)(void *user, const char *name, const char *value), void *user);
+
+/* ---- smtpd_tables.c: tables that stand in smtpd's restrictions and match lists ---- */
+
+/* What a bare name there is. */
+#define SMTPD_TABLE_TYPE "hash"
+
+/* router_each_smtpd_list - call fn for each parameter that may hold them. */
+void router_each_smtpd_list(const struct conf *conf, struct arena *arena,
+                            void (*fn)(void *user, const char *name, const char *value), void *user);
+/* router_open_smtpd_tables - open those of conf, too: of main.cf, or of one smtpd in master.cf. */
+void router_open_smtpd_tables(struct router *r, const struct conf *conf);
+/* router_smtpd_table - by its name; NULL: it stands nowhere. */
+const struct table_list *router_smtpd_table(const struct router *r, struct span spec);
+
+/* ---- askers.c: who may look into which tables ---- */
+
+/* router_asker_find - the name to keep for a program that master introduces. */
+const char *router_asker_find(struct span program);
+/* router_may_ask - may that program (NULL: not introduced) ask for these tables? */
+bool router_may_ask(const struct router *r, const char *asker, struct span maps);
 
 /* ---- address.c: an address and its pieces ---- */
 

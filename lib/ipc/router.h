@@ -42,8 +42,13 @@ IPC_DECLARE(resolve_request, RESOLVE_REQUEST);
 	F(M, U64,  ttl_s)
 IPC_DECLARE(resolve_reply, RESOLVE_REPLY);
 
-/* Look key up in the tables named by the parameter 'maps' (e.g. "alias_maps", "smtp_sasl_password_maps"): the
- * asker can name parameters only, never files. */
+/* Notice: who is at the other end.  The first message of each connection, sent by master before the asker gets its end;
+ * a later one is ignored. */
+#define ROUTER_ASKER(F, M) F(M, SPAN, program)
+IPC_DECLARE(router_asker, ROUTER_ASKER);
+
+/* Look key up in the tables named by the parameter 'maps' (e.g. "alias_maps"), of which each program may ask for those
+ * it needs; or, for smtpd, in the one table "type:name" that stands in its restrictions or match lists. */
 enum lookup_how {
 	LOOKUP_EXACT,		/* one key, as it is */
 	LOOKUP_ADDRESS,		/* the address key order of postfix-compat section 8 */

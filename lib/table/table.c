@@ -46,7 +46,19 @@ struct table {
 	void                    *state;
 	struct stamp             stamp;
 	uint64_t                 next_check_us;
+	bool                     is_elsewhere;
 };
+
+static struct {
+	table_ask *ask;	/* NULL: files are read here */
+	void      *user;
+} elsewhere;
+
+void table_ask_elsewhere(table_ask *ask, void *user)
+{
+	elsewhere.ask = ask;
+	elsewhere.user = user;
+}
 
 const struct table_type *table_type_find(struct span name)
 {
@@ -130,6 +142,71 @@ static void refresh(struct table *t)
 		log_warning("%s has changed and cannot be opened: %s; using the old one", t->spec, t->error);
 }
 
+/* ---- which files ---- */
+
+static void add_path(struct span name, const char *suffix, void (*add)(void *user, const char *path), void *user)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), SPAN_FMT "%s", SPAN_ARG(name), suffix != NULL ? suffix : "") < PATH_MAX)
+		add(user, path);
+}
+
+static void each_path_of(struct span spec, const char *default_type, unsigned depth,
+                         void (*add)(void *user, const char *path), void *user)
+{
+	const struct table_type *type;
+	struct span type_name, name;
+
+	if (span_starts(spec, span_lit("!")))
+		spec = span_skip(spec, 1);
+	split_spec(spec, default_type, &type_name, &name);
+	if (span_starts(spec, span_lit("/")))
+		add_path(name, NULL, add, user);	/* a file of a match list, or a table of the default type */
+	else if (span_find(spec, ':') == SPAN_NOT_FOUND)
+		return;
+	type = table_type_find(type_name);
+	if (type == NULL || depth > DEPTH_MAX)
+		return;
+	if (nested_is(type)) {
+		struct span rest = nested_members(name), member;
+
+		while (conf_list_next(&rest, &member))
+			each_path_of(member, default_type, depth + 1, add, user);
+	} else if (type == &table_unix) {
+		add(user, "/etc/passwd");
+		add(user, "/etc/group");
+		add(user, "/etc/nsswitch.conf");
+	} else if (type->flags & TABLE_IS_FILE && !span_starts(name, span_lit("{"))) {
+		add_path(name, type->suffix, add, user);
+	}
+}
+
+static void note_path(void *user, const char *path)
+{
+	(void)path;
+	*(bool *)user = true;
+}
+
+bool table_reads_files(struct span spec, const char *default_type)
+{
+	bool reads = false;
+
+	each_path_of(spec, default_type, 0, note_path, &reads);
+	return reads;
+}
+
+void table_each_path(const char *list, const char *default_type,
+                     void (*add)(void *user, const char *path), void *user)
+{
+	struct span rest = span_of(list), member;
+
+	while (conf_list_next(&rest, &member))
+		each_path_of(member, default_type, 0, add, user);
+}
+
+/* ---- open and close ---- */
+
 struct table *table_open_nested(struct span spec, const char *default_type, unsigned depth)
 {
 	struct arena *arena = arena_new(NULL);
@@ -147,7 +224,8 @@ struct table *table_open_nested(struct span spec, const char *default_type, unsi
 		t->error = arena_printf(arena, "unsupported dictionary type: " SPAN_FMT, SPAN_ARG(type));
 	else if (depth > DEPTH_MAX)
 		t->error = "too many tables within tables";
-	if (t->error != NULL)
+	t->is_elsewhere = t->error == NULL && elsewhere.ask != NULL && table_reads_files(spec, default_type);
+	if (t->error != NULL || t->is_elsewhere)
 		return t;
 	if (t->type->flags & TABLE_IS_FILE && t->name[0] != '{')
 		t->path = arena_printf(arena, "%s%s", t->name, t->type->suffix != NULL ? t->type->suffix : "");
@@ -172,7 +250,7 @@ void table_close(struct table *t)
 
 const char *table_error(const struct table *t)
 {
-	return t->state != NULL ? NULL : t->error;
+	return t->state != NULL || t->is_elsewhere ? NULL : t->error;
 }
 
 const char *table_spec(const struct table *t)
@@ -194,6 +272,8 @@ enum table_status table_find(struct table *t, struct span key, struct arena *are
 {
 	enum table_status status;
 
+	if (t->is_elsewhere)
+		return elsewhere.ask(elsewhere.user, t->spec, key, arena, value);
 	refresh(t);
 	if (t->state == NULL) {
 		log_warning("%s is unavailable. %s", t->spec, t->error);
@@ -255,53 +335,4 @@ enum table_status table_list_find(const struct table_list *list, struct span key
 			return status;
 	}
 	return TABLE_NOT_FOUND;
-}
-
-/* ---- which files ---- */
-
-static void add_path(struct span name, const char *suffix, void (*add)(void *user, const char *path), void *user)
-{
-	char path[PATH_MAX];
-
-	if (snprintf(path, sizeof(path), SPAN_FMT "%s", SPAN_ARG(name), suffix != NULL ? suffix : "") < PATH_MAX)
-		add(user, path);
-}
-
-static void each_path_of(struct span spec, const char *default_type, unsigned depth,
-                         void (*add)(void *user, const char *path), void *user)
-{
-	const struct table_type *type;
-	struct span type_name, name;
-
-	if (span_starts(spec, span_lit("!")))
-		spec = span_skip(spec, 1);
-	split_spec(spec, default_type, &type_name, &name);
-	if (span_starts(spec, span_lit("/")))
-		add_path(name, NULL, add, user);	/* a file of a match list, or a table of the default type */
-	else if (span_find(spec, ':') == SPAN_NOT_FOUND)
-		return;
-	type = table_type_find(type_name);
-	if (type == NULL || depth > DEPTH_MAX)
-		return;
-	if (nested_is(type)) {
-		struct span rest = nested_members(name), member;
-
-		while (conf_list_next(&rest, &member))
-			each_path_of(member, default_type, depth + 1, add, user);
-	} else if (type == &table_unix) {
-		add(user, "/etc/passwd");
-		add(user, "/etc/group");
-		add(user, "/etc/nsswitch.conf");
-	} else if (type->flags & TABLE_IS_FILE && !span_starts(name, span_lit("{"))) {
-		add_path(name, type->suffix, add, user);
-	}
-}
-
-void table_each_path(const char *list, const char *default_type,
-                     void (*add)(void *user, const char *path), void *user)
-{
-	struct span rest = span_of(list), member;
-
-	while (conf_list_next(&rest, &member))
-		each_path_of(member, default_type, 0, add, user);
 }

@@ -65,6 +65,14 @@ MUST_USE enum table_status table_find(struct table *t, struct span key, struct a
 /* table_recheck - let the next lookup look at the file, which is otherwise done once a second. */
 void table_recheck(struct table *t);
 
+/* table_ask_elsewhere - for a program that will have no files: tables opened from now on that read files are not
+ * opened here; ask is called for each of their lookups (it may suspend).  NULL ends it. */
+typedef enum table_status table_ask(void *user, const char *spec, struct span key, struct arena *arena,
+                                    struct span *value);
+void table_ask_elsewhere(table_ask *ask, void *user);
+/* table_reads_files - does "type:name", or a table within it, read a file? */
+bool table_reads_files(struct span spec, const char *default_type);
+
 /* table_types - all of them, NULL-terminated.  table_type_find - by name, or NULL. */
 extern const struct table_type *const table_types[];
 const struct table_type *table_type_find(struct span name);

@@ -340,9 +340,44 @@ static void test_paths(void **state)
 	}
 }
 
+static enum table_status echo(void *user, const char *spec, struct span key, struct arena *a, struct span *value)
+{
+	++*(unsigned *)user;
+	*value = arena_printf_span(a, "%s says " SPAN_FMT, spec, SPAN_ARG(key));
+	return TABLE_FOUND;
+}
+
+static void tables_that_read_files_are_asked_elsewhere(void **state)
+{
+	static const struct { const char *spec, *answer; unsigned asked; } rows[] = {
+		{ "texthash:/nonexistent/x", "texthash:/nonexistent/x says K", 1 },
+		{ "proxy:cidr:/nonexistent/x", "cidr:/nonexistent/x says K", 1 },
+		{ "/nonexistent/x", "hash:/nonexistent/x says K", 1 },
+		{ "unionmap:{texthash:/nonexistent/x}", "unionmap:{texthash:/nonexistent/x} says K", 1 },
+		{ "static:here", "here", 0 },
+		{ "inline:{K=v}", "v", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct span value = span_lit("");
+		unsigned asked = 0;
+		struct table *t;
+
+		table_ask_elsewhere(echo, &asked);
+		t = table_open(span_of(rows[i].spec), "hash");
+		if (table_error(t) != NULL || table_find(t, span_lit("K"), arena, &value) != TABLE_FOUND ||
+		    !span_equal(value, span_of(rows[i].answer)) || asked != rows[i].asked)
+			fail_msg("%s: " SPAN_FMT ", asked %u", rows[i].spec, SPAN_ARG(value), asked);
+		table_close(t);
+	}
+	table_ask_elsewhere(NULL, NULL);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tables_that_read_files_are_asked_elsewhere),
 		cmocka_unit_test(test_simple_types),
 		cmocka_unit_test(test_unix_users),
 		cmocka_unit_test(test_environ),
