@@ -260,7 +260,7 @@ static void play(void **state)
 	read_options(&t);
 	fake_backend_init(&t.fake);
 	buf_init(&t.in, 1000000);
-	t.server = smtpd_server_new(load_conf(&t), "smtp", false);
+	t.server = smtpd_server_new(load_conf(&t), "smtp", false, NULL);
 	t.server->backend = (struct smtpd_backend){ fake_backend_call, &t.fake };
 	open_sockets(&t);
 	task_main(converse, &t);

@@ -16,6 +16,30 @@ extern const struct smtpd_extension smtpd_ext_auth;
 
 enum { MECHANISMS_GOOD_FOR_S = 60 };
 
+/* Those of the mechanisms that the security options leave: "noplaintext" takes away what shows the password. */
+static void keep_allowed(struct smtpd *s, struct span from_auth, struct smtpd_mechanisms *m)
+{
+	static const struct span plaintext[] = { SPAN("PLAIN"), SPAN("LOGIN"), SPAN("XOAUTH2"), SPAN("OAUTHBEARER") };
+	struct span rest = span_of(s->has_tls ? s->conf->smtpd_sasl_tls_security_options
+	                                      : s->conf->smtpd_sasl_security_options), word;
+	bool has_plaintext = true;
+	size_t used = 0;
+
+	while (conf_list_next(&rest, &word))
+		if (span_equal_ci(word, span_lit("noplaintext")))
+			has_plaintext = false;
+	m->text[0] = '\0';
+	while (span_token(&from_auth, " ", &word)) {
+		bool keep = true;
+
+		for (size_t i = 0; i < COUNT_OF(plaintext) && !has_plaintext; i++)
+			keep = keep && !span_equal_ci(word, plaintext[i]);
+		if (keep && used + word.len + 2 < sizeof(m->text))
+			used += (size_t)snprintf(m->text + used, sizeof(m->text) - used, "%s" SPAN_FMT,
+			                         used > 0 ? " " : "", SPAN_ARG(word));
+	}
+}
+
 /* What may be offered on this connection now; asked of auth once a minute. */
 static const char *mechanisms(struct smtpd *s)
 {
@@ -29,7 +53,7 @@ static const char *mechanisms(struct smtpd *s)
 	if (smtpd_call(s, SERVICE_AUTH, true, &auth_mechanisms_request_type, &request,
 	               &auth_mechanisms_reply_type, &reply, s->per_command) < 0)
 		return m->text;
-	snprintf(m->text, sizeof(m->text), SPAN_FMT, SPAN_ARG(reply.mechanisms));
+	keep_allowed(s, reply.mechanisms, m);
 	m->ask_again_us = clock_in_s(MECHANISMS_GOOD_FOR_S);
 	return m->text;
 }

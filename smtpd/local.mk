@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 SMTPD_FILES = \
+	smtpd/client_table.c smtpd/client_table.h \
 	smtpd/ext_8bitmime.c \
 	smtpd/ext_auth.c \
 	smtpd/ext_chunking.c \
@@ -21,6 +22,7 @@ SMTPD_FILES = \
 	smtpd/smtpd_extensions.def \
 	smtpd/smtpd_mail.c \
 	smtpd/smtpd_params.c \
+	smtpd/smtpd_refusals.c \
 	smtpd/smtpd_rules.c \
 	smtpd/smtpd_server.c \
 	smtpd/smtpd_verbs.c
@@ -41,6 +43,9 @@ check_PROGRAMS += smtpd/dialogue_test
 smtpd_dialogue_test_SOURCES = smtpd/dialogue_test.c smtpd/fake_backend.c smtpd/fake_backend.h
 smtpd_dialogue_test_CPPFLAGS = $(AM_CPPFLAGS) -DTALK_DIR=\"$(abs_top_srcdir)/tests/smtpd\"
 smtpd_dialogue_test_LDADD = smtpd/libsmtpd.a $(LIBS_SMTPD) $(TEST_LIBS)
+check_PROGRAMS += smtpd/client_table_test
+smtpd_client_table_test_SOURCES = smtpd/client_table_test.c
+smtpd_client_table_test_LDADD = smtpd/libsmtpd.a lib/base/libbase.a $(TEST_LIBS)
 dist_man_MANS += man/smtpd.8
 
 FUZZ_TARGETS += smtpd/fuzz_smtp_command

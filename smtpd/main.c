@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* main.c - the smtpd program: what it may do, and what it opens before it may no more
  *
- * Certificates, match lists and access tables are read in prepare(), with the privileges of the start;
- * after that no file can be opened. */
+ * Certificates are read in prepare(), with the privileges of the start; after that no file can be opened.
+ * Tables in restrictions and match lists are read by the router, which is asked for each key. */
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/ipc/services.h"
 #include "lib/service/service.h"
+#include "lib/table/table.h"
 #include "lib/tls/tls_signer.h"
 #include "smtpd/smtpd.h"
 
@@ -52,9 +54,40 @@ static void load_tls(struct service_run *run, struct smtpd_server *server)
 	log_warning("STARTTLS is not offered: %s", why.text);
 }
 
+/* A table of our restrictions and match lists: the router reads it, and sees when it changes. */
+static enum table_status ask_router(void *user, const char *spec, struct span key, struct arena *arena,
+                                    struct span *value)
+{
+	struct service_run *run = user;
+	struct lookup_request request = { .maps = span_of(spec), .key = key, .how = LOOKUP_EXACT };
+	struct lookup_reply reply;
+
+	if (service_call(run, SERVICE_ROUTER, true, &lookup_request_type, &request, &lookup_reply_type, &reply,
+	                 arena, clock_in_s(run->conf->smtpd_ask_time_limit)) < 0)
+		return TABLE_FAILED;
+	*value = reply.value;
+	return reply.status == LOOKUP_FOUND ? TABLE_FOUND
+	       : reply.status == LOOKUP_NOT_FOUND ? TABLE_NOT_FOUND : TABLE_FAILED;
+}
+
+/* The processes of one service count together, the old ones of a reload too. */
+static const char *clients_path(struct service_run *run)
+{
+	char *path = arena_printf(run->conf->arena, "%s/smtpd-clients.%s", run->conf->data_directory, run->name);
+
+	for (char *p = path + strlen(run->conf->data_directory) + 1; *p != '\0'; p++)
+		if (*p == '/')
+			*p = '_';
+	return path;
+}
+
 static void prepare(struct service_run *run)
 {
-	struct smtpd_server *server = smtpd_server_new(run->conf, run->name, strcmp(run->type, "unix") == 0);
+	bool is_local = strcmp(run->type, "unix") == 0;
+	struct smtpd_server *server;
+
+	table_ask_elsewhere(ask_router, run);
+	server = smtpd_server_new(run->conf, run->name, is_local, is_local ? NULL : clients_path(run));
 
 	server->backend = (struct smtpd_backend){ call_service, run };
 	if (!server->is_local)

@@ -26,7 +26,8 @@
 struct smtpd;
 struct smtpd_mail;
 struct smtpd_rules;
-struct smtpd_client;
+struct client_table;
+struct client_counts;
 struct match_list;
 
 /* ---- the server: one a process, made before the sandbox ---- */
@@ -73,15 +74,16 @@ struct smtpd_server {
 	enum smtpd_bare_newline    bare_newline;
 	unsigned long long         journal_limit;	/* bytes of content that still go inline */
 	struct smtpd_mechanisms    mechanisms[2];	/* by is_secured */
-	struct hash               *clients;
+	struct client_table       *clients;
 	struct list                idle;	/* sessions that wait for a command, longest first */
 	bool                       is_stopping;
 	size_t                     session_count;
 };
 
 /* smtpd_server_new - with lists and rules read; the caller sets backend and TLS.  Ends the process on what it cannot
- * honour.  conf and name are kept. */
-struct smtpd_server *smtpd_server_new(const struct conf *conf, const char *name, bool is_local);
+ * honour.  conf and name are kept.  clients_path: where counts are shared with other processes, or NULL. */
+struct smtpd_server *smtpd_server_new(const struct conf *conf, const char *name, bool is_local,
+                                      const char *clients_path);
 void smtpd_server_free(struct smtpd_server *server);
 
 /* ---- a session ---- */
@@ -113,6 +115,7 @@ struct smtpd_peer {
 	unsigned    reverse_code;	/* the same for PTR alone */
 	struct span label;		/* "name[address]", for logs */
 	bool        in_mynetworks;
+	bool        is_own_host;	/* it connects from one of our own addresses */
 	bool        is_local_user;
 	uint64_t    uid;
 };
@@ -125,7 +128,7 @@ struct smtpd {
 	struct stream              stream;
 	struct chat                chat;
 	struct smtpd_peer          peer;
-	struct smtpd_client       *client;	/* counters of its address; NULL: not limited */
+	struct client_counts      *client;	/* counters of its address; NULL: not limited */
 	enum smtpd_state           state;
 	struct span                helo;
 	bool                       is_esmtp;
@@ -151,6 +154,7 @@ struct smtpd {
 /* Header facts gathered while the content streams by. */
 struct smtpd_header {
 	bool        is_over;
+	bool        is_dropping;	/* the field being looked at */
 	size_t      scanned;	/* bytes of the buffer already looked at */
 	unsigned    hops;	/* Received fields */
 	bool        has_date, has_message_id, has_from;
@@ -293,6 +297,8 @@ struct smtpd_verdict {
 	char     text[WHY_TEXT_MAX];
 };
 
+/* smtpd_refuse_unsafe - end the process on settings that we do not know and that must not be ignored. */
+void smtpd_refuse_unsafe(const struct conf *conf, bool is_local, struct arena *arena);
 /* smtpd_access_load - read all restriction lists; ends the process on what cannot be honoured. */
 void smtpd_access_load(struct smtpd_server *server);
 /* smtpd_access_client and kin - evaluate lists at their time: true when the command may go on, else the reply

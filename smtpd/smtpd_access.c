@@ -146,10 +146,24 @@ static enum rule_result judge_route(struct access_case *c)
 		                     "<" SPAN_FMT ">: Recipient address rejected: " SPAN_FMT,
 		                     SPAN_ARG(c->recipient), SPAN_ARG(r->reason));
 	case ROUTE_DEFER:
-		break;
+		if (r->reason.len == 0 || strcmp(dsn, "4.3.0") == 0)
+			break;
+		/* The admin's own words: transport retry. */
+		return access_refuse(c, 450, dsn[0] == '4' ? dsn : "4.3.0",
+		                     "<" SPAN_FMT ">: Recipient address rejected: " SPAN_FMT,
+		                     SPAN_ARG(c->recipient), SPAN_ARG(r->reason));
 	}
 	return access_refuse(c, 451, "4.3.0", "<" SPAN_FMT ">: Temporary lookup failure",
 	                     SPAN_ARG(c->recipient));
+}
+
+/* smtpd_reject_unlisted_sender: as if reject_unlisted_sender stood in the lists. */
+static enum rule_result judge_sender(struct access_case *c)
+{
+	static const struct smtpd_rule rule;
+
+	return c->s->conf->smtpd_reject_unlisted_sender
+	               ? rule_row_find(span_lit("reject_unlisted_sender"))->judge(c, &rule) : RULE_DUNNO;
 }
 
 /* Nobody outside our networks and users may send through us: the net below all lists (RFC 5321 7.9). */
@@ -192,7 +206,7 @@ bool smtpd_access_rcpt(struct smtpd *s, struct span recipient, const struct reso
 		return false;
 	if (!run_recipient_lists(&c))
 		return false;
-	if (!tell(&c, judge_route(&c)))
+	if (!tell(&c, judge_sender(&c)) || !tell(&c, judge_route(&c)))
 		return false;
 	if (!c.has_deferral)
 		return true;

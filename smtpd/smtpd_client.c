@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /* smtpd_client.c - who the peer is, and how much it may ask of us
  *
- * Counts are kept in a table of fixed size, keyed by address prefix (/32, /84 by default).  The table is this
- * process's own: with several smtpd processes a client's limit is multiplied by their number at most. */
+ * Counts are kept in client_table.c, keyed by address prefix (/32, /84 by default). */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "lib/net/rdata.h"
 #include "lib/table/match.h"
 #include "lib/task/task.h"
+#include "smtpd/client_table.h"
 #include "smtpd/smtpd.h"
 
-struct smtpd_client {
-	unsigned    connections;
-	uint64_t    window_us;	/* when the present rate window began */
-	unsigned    counts[SMTPD_RATES];
-};
+_Static_assert((int)CLIENT_RATES == (int)SMTPD_RATES, "a count for each rate");
 
 bool smtpd_match_peer(const struct match_list *list, const struct smtpd_peer *peer)
 {
@@ -61,6 +55,18 @@ static bool identify_local(struct smtpd *s)
 	return true;
 }
 
+/* Who comes from one of our own addresses comes from this host: both ends of the connection are the same. */
+static bool is_own_host(struct smtpd *s)
+{
+	struct net_address own = { .length = sizeof(own.storage) };
+	char text[NET_ADDRESS_TEXT_MAX];
+
+	if (net_address_is_loopback(&s->peer.address))
+		return true;
+	return getsockname(s->stream.fd, (struct sockaddr *)&own.storage, &own.length) == 0 &&
+	       span_equal(span_of(net_address_text(&own, text)), s->peer.text);
+}
+
 bool smtpd_peer_identify(struct smtpd *s)
 {
 	char text[NET_ADDRESS_TEXT_MAX];
@@ -78,6 +84,7 @@ bool smtpd_peer_identify(struct smtpd *s)
 	p->name_code = p->reverse_code = 5;
 	set_label(s);
 	p->in_mynetworks = smtpd_match_peer(s->server->mynetworks, p);
+	p->is_own_host = is_own_host(s);
 	return true;
 }
 
@@ -185,40 +192,6 @@ static struct span client_key(struct smtpd *s)
 	return arena_dup(s->per_command, span_make(cidr.bytes, sizeof(cidr.bytes)));
 }
 
-/* The table is full: forget who is not connected.  False: all are. */
-static bool make_room(struct smtpd_server *server)
-{
-	size_t cursor = 0;
-	struct span key;
-	void *value;
-
-	while (hash_next(server->clients, &cursor, &key, &value)) {
-		struct smtpd_client *c = value;
-
-		if (c->connections > 0)
-			continue;
-		hash_remove(server->clients, key);
-		free(c);
-	}
-	return hash_count(server->clients) < (size_t)server->conf->smtpd_client_table_size;
-}
-
-static struct smtpd_client *client_of(struct smtpd *s)
-{
-	struct smtpd_server *server = s->server;
-	struct span key = client_key(s);
-	struct smtpd_client *c = hash_get(server->clients, key);
-
-	if (c != NULL)
-		return c;
-	if (hash_count(server->clients) >= (size_t)s->conf->smtpd_client_table_size && !make_room(server))
-		return NULL;
-	c = calloc(1, sizeof(*c));
-	if (c != NULL)
-		hash_put(server->clients, key, c);
-	return c;
-}
-
 /* What each rate is called in the log and to the client, and its limit. */
 static long long rate_limit(const struct conf *conf, enum smtpd_rate rate)
 {
@@ -243,20 +216,16 @@ static const struct {
 
 bool smtpd_client_count(struct smtpd *s, enum smtpd_rate rate)
 {
-	struct smtpd_client *c = s->client;
 	long long limit = rate_limit(s->conf, rate);
-	uint64_t now = clock_now_us();
+	unsigned count;
 
-	if (c == NULL || limit <= 0)
+	if (s->client == NULL || limit <= 0)
 		return true;
-	if (now - c->window_us > s->conf->anvil_rate_time_unit * CLOCK_SECOND_US) {
-		c->window_us = now;
-		memset(c->counts, 0, sizeof(c->counts));
-	}
-	if (++c->counts[rate] <= limit)
+	count = client_count(s->client, rate, clock_now_us(), s->conf->anvil_rate_time_unit * CLOCK_SECOND_US);
+	if (count <= limit)
 		return true;
-	log_warning("%s limit exceeded: %u from " SPAN_FMT " for service %s", rate_texts[rate].log,
-	            c->counts[rate], SPAN_ARG(s->peer.label), s->server->name);
+	log_warning("%s limit exceeded: %u from " SPAN_FMT " for service %s", rate_texts[rate].log, count,
+	            SPAN_ARG(s->peer.label), s->server->name);
 	smtpd_reply(s, rate == RATE_CONNECTION ? 421 : 450, "4.7.1", "Error: %s " SPAN_FMT,
 	            rate_texts[rate].reply, SPAN_ARG(s->peer.text));
 	return false;
@@ -265,16 +234,17 @@ bool smtpd_client_count(struct smtpd *s, enum smtpd_rate rate)
 bool smtpd_client_enter(struct smtpd *s)
 {
 	long long limit = s->conf->smtpd_client_connection_count_limit;
+	unsigned count;
 
 	if (s->peer.is_local_user || smtpd_match_peer(s->server->unlimited, &s->peer))
 		return true;
-	s->client = client_of(s);
+	s->client = client_enter(s->server->clients, client_key(s));
 	if (s->client == NULL)
 		return true;
-	s->client->connections++;
-	if (limit > 0 && s->client->connections > limit) {
-		log_warning("Connection concurrency limit exceeded: %u from " SPAN_FMT " for service %s",
-		            s->client->connections, SPAN_ARG(s->peer.label), s->server->name);
+	count = client_connections(s->client);
+	if (limit > 0 && count > limit) {
+		log_warning("Connection concurrency limit exceeded: %u from " SPAN_FMT " for service %s", count,
+		            SPAN_ARG(s->peer.label), s->server->name);
 		smtpd_reply(s, 421, "4.7.0", "%s Error: too many connections from " SPAN_FMT,
 		            s->conf->myhostname, SPAN_ARG(s->peer.text));
 		return false;
@@ -285,6 +255,6 @@ bool smtpd_client_enter(struct smtpd *s)
 void smtpd_client_leave(struct smtpd *s)
 {
 	if (s->client != NULL)
-		s->client->connections--;
+		client_leave(s->server->clients, s->client);
 	s->client = NULL;
 }

@@ -18,7 +18,10 @@
 #include "lib/task/task.h"
 #include "smtpd/smtpd.h"
 
-enum { HEADER_LINE_MAX = 256 * 1024 };	/* reliability C5 */
+enum {
+	HEADER_LINE_MAX = 256 * 1024,		/* reliability C5 */
+	HEADER_BYTES_MAX = 1024 * 1024,		/* past it the rest counts as text: it must not fill our memory */
+};
 
 static void refuse(struct smtpd_content *c, unsigned code, const char *dsn, const char *text)
 {
@@ -62,9 +65,21 @@ static void add_received(struct smtpd *s, struct buf *out)
 
 /* ---- header facts ---- */
 
+/* Whose mail gets the fields it lacks: local users', our own hosts' (local_header_rewrite_clients), and, as RFC 6409 8
+ * wants it, that of users who logged in. */
 static bool is_submission(const struct smtpd *s)
 {
-	return s->peer.is_local_user || s->sasl_username.len > 0 || s->conf->always_add_missing_headers;
+	struct span rest = span_of(s->conf->local_header_rewrite_clients), member;
+
+	if (s->peer.is_local_user || s->sasl_username.len > 0 || s->conf->always_add_missing_headers)
+		return true;
+	while (conf_list_next(&rest, &member)) {
+		if (span_equal(member, span_lit("permit_mynetworks")) && s->peer.in_mynetworks)
+			return true;
+		if (span_equal(member, span_lit("permit_inet_interfaces")) && s->peer.is_own_host)
+			return true;
+	}
+	return false;
 }
 
 static bool is_field(struct span line, struct span name)
@@ -151,31 +166,80 @@ static bool is_header_line(struct span line)
 	return name.len > 0;
 }
 
-/* Look at the whole header lines that have come since. */
+/* Fields that tell too much, or what only delivery may say (message_drop_headers). */
+static bool is_dropped(const struct smtpd *s, struct span line)
+{
+	struct span rest = span_of(s->conf->message_drop_headers), name;
+
+	while (conf_list_next(&rest, &name))
+		if (is_field(line, name))
+			return true;
+	return false;
+}
+
+/* What the next line of the header is to us. */
+enum line_kind { LINE_FIELD, LINE_CONTINUED, LINE_BLANK, LINE_BODY, LINE_NOT_WHOLE };
+
+static enum line_kind line_kind(struct span rest, size_t lf)
+{
+	if (lf == SPAN_NOT_FOUND)
+		return rest.len > HEADER_LINE_MAX ? LINE_BODY : LINE_NOT_WHOLE;
+	if (lf == 0 || (lf == 1 && rest.ptr[0] == '\r'))
+		return LINE_BLANK;
+	if (rest.ptr[0] == ' ' || rest.ptr[0] == '\t')
+		return LINE_CONTINUED;
+	return is_header_line(span_trim_end(span_first(rest, lf))) ? LINE_FIELD : LINE_BODY;
+}
+
+/* Look at the whole header lines that have come since.  Those from h->scanned up to 'from' are done; what is kept of
+ * them ends at 'to', so that dropping fields costs one pass. */
+static enum line_kind scan_lines(struct smtpd *s, struct smtpd_header *h, size_t *from, size_t *to)
+{
+	struct smtpd_content *c = s->mail->content;
+
+	for (;;) {
+		struct span rest = span_skip(buf_span(&c->buf), *from);
+		size_t lf = span_find(rest, '\n');
+		enum line_kind kind = line_kind(rest, lf);
+
+		if (kind == LINE_FIELD) {
+			struct span line = span_trim_end(span_first(rest, lf));
+
+			h->is_dropping = is_dropped(s, line);
+			if (!h->is_dropping)
+				note_field(s, h, line);
+		} else if (kind != LINE_CONTINUED) {
+			return kind;
+		}
+		if (c->code != 0)
+			return LINE_NOT_WHOLE;
+		if (!h->is_dropping) {
+			if (*to < *from)
+				memmove(c->buf.ptr + *to, c->buf.ptr + *from, lf + 1);
+			*to += lf + 1;
+		}
+		*from += lf + 1;
+	}
+}
+
 static void scan_header(struct smtpd *s)
 {
 	struct smtpd_content *c = s->mail->content;
 	struct smtpd_header *h = &c->header;
+	size_t from = h->scanned, to = from;
+	enum line_kind kind = scan_lines(s, h, &from, &to);
 
-	while (!h->is_over && c->code == 0) {
-		struct span rest = span_skip(buf_span(&c->buf), h->scanned), line = rest;
-		size_t lf = span_find(rest, '\n');
-
-		if (lf == SPAN_NOT_FOUND && rest.len > HEADER_LINE_MAX)
-			end_header(s, h, h->scanned, true);
-		if (lf == SPAN_NOT_FOUND)
-			return;
-		line = span_trim_end(span_first(rest, lf));
-		if (line.len == 0 && lf <= 1) {
-			end_header(s, h, h->scanned, false);
-		} else if (rest.ptr[0] != ' ' && rest.ptr[0] != '\t') {
-			if (is_header_line(line))
-				note_field(s, h, line);
-			else
-				end_header(s, h, h->scanned, true);
-		}
-		h->scanned += lf + 1;
+	if (c->code != 0)
+		return;
+	if (to < from) {
+		memmove(c->buf.ptr + to, c->buf.ptr + from, c->buf.len - from);
+		c->buf.len -= from - to;
 	}
+	h->scanned = to;
+	if (kind == LINE_BLANK || kind == LINE_BODY)
+		end_header(s, h, to, kind == LINE_BODY);
+	else if (h->scanned > HEADER_BYTES_MAX)
+		end_header(s, h, to, false);
 }
 
 /* ---- the leased file ---- */

@@ -2,11 +2,11 @@
 /* smtpd_server.c - what all sessions of a process share: lists, rules, limits
  *
  * Made before the sandbox, for it reads files; what it cannot read keeps the program from starting. */
-#include <stdlib.h>
+#include <string.h>
 
-#include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "lib/table/match.h"
+#include "smtpd/client_table.h"
 #include "smtpd/smtpd.h"
 
 static const struct match_list *load_list(struct smtpd_server *server, const char *parameter, const char *value)
@@ -33,7 +33,8 @@ static enum smtpd_bare_newline bare_newline(const struct conf *conf)
 	log_fatal("smtpd_forbid_bare_newline: unknown value \"%s\"", conf->smtpd_forbid_bare_newline);
 }
 
-struct smtpd_server *smtpd_server_new(const struct conf *conf, const char *name, bool is_local)
+struct smtpd_server *smtpd_server_new(const struct conf *conf, const char *name, bool is_local,
+                                      const char *clients_path)
 {
 	struct arena *arena = arena_new(NULL);
 	struct smtpd_server *server = ARENA_NEW(arena, struct smtpd_server);
@@ -49,14 +50,15 @@ struct smtpd_server *smtpd_server_new(const struct conf *conf, const char *name,
 	server->bare_newline_excluded = load_list(server, "smtpd_forbid_bare_newline_exclusions",
 	                                          conf->smtpd_forbid_bare_newline_exclusions);
 	server->journal_limit = conf->journal_message_limit;
-	server->clients = hash_new();
+	server->clients = client_table_open(clients_path, (size_t)conf->smtpd_client_table_size);
 	list_init(&server->idle);
+	smtpd_refuse_unsafe(conf, is_local, arena);
 	smtpd_access_load(server);
 	return server;
 }
 
 void smtpd_server_free(struct smtpd_server *server)
 {
-	hash_free(server->clients, free);
+	client_table_close(server->clients);
 	arena_free(server->arena);
 }

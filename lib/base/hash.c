@@ -54,17 +54,11 @@ static uint64_t read_little_endian(const char *p, size_t n)
 	return word;
 }
 
-uint64_t siphash(struct span s)
+uint64_t siphash_with(const uint64_t key[2], struct span s)
 {
-	static uint64_t key[2];
-	static bool has_key;
 	size_t whole = s.len / 8 * 8;
 	uint64_t v[4], last;
 
-	if (!has_key) {
-		random_bytes(key, sizeof(key));
-		has_key = true;
-	}
 	/* The constants are those of the SipHash paper ("somepseudorandomlygeneratedbytes"). */
 	v[0] = key[0] ^ 0x736f6d6570736575U;
 	v[1] = key[1] ^ 0x646f72616e646f6dU;
@@ -88,6 +82,18 @@ uint64_t siphash(struct span s)
 	sip_round(v);
 	sip_round(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t siphash(struct span s)
+{
+	static uint64_t key[2];
+	static bool has_key;
+
+	if (!has_key) {
+		random_bytes(key, sizeof(key));
+		has_key = true;
+	}
+	return siphash_with(key, s);
 }
 
 static struct entry *new_slots(size_t count)

@@ -31,5 +31,7 @@ bool hash_next(const struct hash *h, size_t *cursor, struct span *key, void **va
 
 /* siphash - SipHash-1-3 of s under the process key. */
 uint64_t siphash(struct span s);
+/* siphash_with - the same under a key of the caller's. */
+uint64_t siphash_with(const uint64_t key[2], struct span s);
 
 #endif
