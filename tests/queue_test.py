@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import smtplib
+import socket
 import socketserver
 import subprocess
 import threading
@@ -21,8 +22,9 @@ class FarEnd(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Session)
+    def __init__(self, host="127.0.0.1", port=0):
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), Session)
         self.behaviour, self.mails, self.connections = {}, [], 0
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
