@@ -36,16 +36,33 @@ bool client_may_start_tls(const struct client *c)
 	return c->login->tls != NULL && !c->is_tls;
 }
 
-enum chat_event client_line(struct client *c, struct span *line)
+/* Wait for what read gives, on the list of those that can be told to go. */
+static enum chat_event listen_by(enum chat_event (*read)(struct chat *, struct span *, uint64_t), struct client *c,
+                                 struct span *out)
 {
 	enum chat_event event;
 
 	if (c->login->is_stopping)
 		return CHAT_CANCELLED;
 	list_push_back(&c->login->waiting, &c->waiting);
-	event = chat_line(&c->chat, line, client_deadline(c));
+	event = read(&c->chat, out, client_deadline(c));
 	list_remove(&c->waiting);
 	return event;
+}
+
+enum chat_event client_line(struct client *c, struct span *line)
+{
+	return listen_by(chat_line, c, line);
+}
+
+enum chat_event client_bytes(struct client *c, struct span *bytes)
+{
+	return listen_by(chat_more, c, bytes);
+}
+
+const char *client_farewell(const struct client *c)
+{
+	return c->is_evicted ? "Too many connections" : "Server shutting down";
 }
 
 void clients_stop(struct login *login)
@@ -83,11 +100,15 @@ bool client_start_tls(struct client *c)
 {
 	const struct conf *conf = c->login->conf;
 	struct tls_facts facts;
+	enum outcome outcome;
 	struct why why;
 
 	if (chat_flush(&c->chat, client_deadline(c)) < 0)
 		return false;
-	if (tls_server_start(c->login->tls, &c->stream, clock_in_s(conf->login_tls_timeout), &why) != DONE) {
+	list_push_back(&c->login->waiting, &c->waiting);
+	outcome = tls_server_start(c->login->tls, &c->stream, clock_in_s(conf->login_tls_timeout), &why);
+	list_remove(&c->waiting);
+	if (outcome != DONE) {
 		log_note("TLS with %s: %s", c->remote_text, why.text);
 		return false;
 	}
@@ -162,6 +183,22 @@ static void admit(struct client *c)
 	counts_leave(login->per_client, key);
 }
 
+/* When those who have not logged in fill three quarters of the room that sessions leave, each newcomer takes the place
+ * of whoever has been silent longest: nobody can hold them all (reliability O2). */
+static void make_room(struct login *login)
+{
+	size_t room = (size_t)login->conf->login_session_limit - login->relays;
+	struct list *oldest;
+
+	if ((login->clients - login->relays) * 4 <= room * 3)
+		return;
+	oldest = list_pop_front(&login->waiting);
+	if (oldest == NULL)
+		return;
+	CONTAINER_OF(oldest, struct client, waiting)->is_evicted = true;
+	task_cancel(CONTAINER_OF(oldest, struct client, waiting)->task);
+}
+
 void client_serve(struct login *login, int fd)
 {
 	struct arena *arena = task_arena();
@@ -176,6 +213,8 @@ void client_serve(struct login *login, int fd)
 		.login_until_us = clock_in_s(login->conf->login_timeout),
 	};
 	list_init(&c->waiting);
+	login->clients++;
+	make_room(login);
 	find_addresses(c, fd);
 	stream_plain(&c->stream, fd);
 	chat_init(&c->chat, &c->stream, login->conf->login_line_length_limit);
@@ -184,4 +223,5 @@ void client_serve(struct login *login, int fd)
 		(void)chat_flush(&c->chat, clock_in_s(LAST_WORDS_S));
 	chat_free(&c->chat);
 	stream_close(&c->stream);
+	login->clients--;
 }

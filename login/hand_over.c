@@ -100,7 +100,9 @@ static enum outcome relay_session(struct client *c, struct why *why)
 	set_blocking(pair[0], false);
 	chat_free(&c->chat);
 	arena_release(c->per_command);
+	c->login->relays++;
 	relay(c, pair[0]);
+	c->login->relays--;
 	return DONE;
 }
 

@@ -51,7 +51,7 @@ static enum next read_line(struct client *c, struct span *line)
 		bye(c, "Disconnected for inactivity");
 		return HANG_UP;
 	case CHAT_CANCELLED:
-		bye(c, "Server shutting down");
+		bye(c, client_farewell(c));
 		return HANG_UP;
 	case CHAT_CLOSED:
 		break;
@@ -64,7 +64,7 @@ static enum next read_literal(struct client *c, struct gathered *g, unsigned lon
 	while (size > 0) {
 		struct span bytes;
 
-		if (chat_more(&c->chat, &bytes, client_deadline(c)) != CHAT_LINE)
+		if (client_bytes(c, &bytes) != CHAT_LINE)
 			return HANG_UP;
 		bytes = span_first(bytes, size);
 		if (!buf_add(&g->text, bytes))

@@ -45,7 +45,9 @@ struct login {
 	const struct front *front;
 	struct tls_context *tls;	/* NULL: no TLS */
 	struct hash        *per_client, *per_user, *per_user_client;	/* counts.c */
-	struct list         waiting;	/* clients that are being listened to */
+	struct list         waiting;	/* clients that are being listened to, the longest first */
+	size_t              clients;	/* all, and those of them that a session has taken */
+	size_t              relays;
 	bool                is_stopping;
 	char                mechanisms[128];
 	uint64_t            mechanisms_until_us;
@@ -64,6 +66,7 @@ struct client {
 	char                remote_text[NET_ADDRESS_TEXT_MAX];
 	char                local_text[NET_ADDRESS_TEXT_MAX];
 	bool                is_loopback, is_tls;
+	bool                is_evicted;		/* a newer one needs its place */
 	unsigned            bad_commands, failures;
 	const char         *method;		/* of the login under way; in arena */
 	uint64_t            login_until_us;	/* whatever the client sends */
@@ -80,8 +83,11 @@ bool client_may_use_passwords(const struct client *c);
 bool client_may_start_tls(const struct client *c);
 /* client_start_tls - the command was answered; handshake now.  False: hang up.  Suspends. */
 bool client_start_tls(struct client *c);
-/* client_line - the next line, as chat_line; CHAT_CANCELLED when the service stops.  Suspends. */
+/* client_line, client_bytes - as chat_line and chat_more; CHAT_CANCELLED when the client must go.  Suspend. */
 enum chat_event client_line(struct client *c, struct span *line);
+enum chat_event client_bytes(struct client *c, struct span *bytes);
+/* client_farewell - why, for the last line. */
+const char *client_farewell(const struct client *c);
 /* clients_stop - those that are being listened to are told that the service stops; sessions end by themselves.  Does
  * not suspend. */
 void clients_stop(struct login *login);

@@ -119,6 +119,7 @@ static struct conf test_conf(void)
 		.login_timeout = 60,
 		.login_idle_timeout = 60,
 		.login_tls_timeout = 60,
+		.login_session_limit = 100,
 		.login_line_length_limit = 8192,
 		.login_literal_limit = 1024,
 		.login_bad_command_limit = 3,

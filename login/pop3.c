@@ -41,7 +41,7 @@ static enum next read_line(struct client *c, struct span *line)
 		bye(c, "Disconnected for inactivity.");
 		return HANG_UP;
 	case CHAT_CANCELLED:
-		bye(c, "Server shutting down.");
+		bye(c, client_farewell(c));
 		return HANG_UP;
 	case CHAT_CLOSED:
 		break;
