@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
@@ -57,6 +58,20 @@ static bool is_missing_family(int error)
 	return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
 }
 
+/* A small system has no /etc/services; the ports of mail are what IANA says all the same. */
+static const char *well_known_port(const char *name)
+{
+	static const char *const ports[][2] = {
+		{ "smtp", "25" },  { "submission", "587" }, { "submissions", "465" }, { "smtps", "465" },
+		{ "imap", "143" }, { "imaps", "993" },      { "pop3", "110" },	      { "pop3s", "995" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(ports); i++)
+		if (strcmp(ports[i][0], name) == 0)
+			return ports[i][1];
+	return name;
+}
+
 static int listen_on(struct listening *l, const char *host)
 {
 	struct addrinfo hints = { .ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM };
@@ -64,7 +79,8 @@ static int listen_on(struct listening *l, const char *host)
 	size_t before = *l->count;
 	int error = EADDRNOTAVAIL;
 
-	if (getaddrinfo(host, l->port, &hints, &found) != 0) {
+	if (getaddrinfo(host, l->port, &hints, &found) != 0 &&
+	    getaddrinfo(host, well_known_port(l->port), &hints, &found) != 0) {
 		errno = EADDRNOTAVAIL;
 		return -1;
 	}
