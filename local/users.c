@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* users.c - the local class: aliases first, then system users, then luser_relay */
 #include <errno.h>
-#include <pwd.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/accounts.h"
 #include "lib/base/buf.h"
 #include "local/local.h"
 
@@ -101,26 +100,15 @@ static void finish_expansion(struct delivery *d, enum outcome outcome)
 struct user_job {
 	const char *name;
 	char        buffer[PASSWD_BUFFER];
-	struct passwd entry, *found;
+	struct passwd entry;
 	int         error;
 };
 
-/* From the file itself: other sources of getpwnam() load code and open sockets, which the sandbox forbids. */
 static void find_user(void *arg)
 {
 	struct user_job *job = arg;
-	FILE *file = fopen("/etc/passwd", "re");
 
-	if (file == NULL) {
-		job->error = errno;
-		return;
-	}
-	do
-		job->error = fgetpwent_r(file, &job->entry, job->buffer, sizeof(job->buffer), &job->found);
-	while (job->error == 0 && strcmp(job->found->pw_name, job->name) != 0);
-	if (job->error != 0)
-		job->found = NULL;
-	(void)fclose(file);
+	job->error = accounts_user(job->name, &job->entry, job->buffer, sizeof(job->buffer));
 }
 
 static enum outcome store_for(struct delivery *d, const struct passwd *user)
@@ -159,13 +147,13 @@ static void deliver_user(struct delivery *d, struct span name)
 
 	job->name = arena_cstr(d->arena, user);
 	task_offload(find_user, job);
-	if (job->found == NULL && job->error != 0 && job->error != ENOENT) {
+	if (job->error != 0 && job->error != ENOENT) {
 		errno = job->error;
 		why_errno(&d->why, DEFER, "4.3.0", "cannot look up user %s", job->name);
 		set_result(d, DELIVER_DEFERRED);
-	} else if (job->found == NULL) {
+	} else if (job->error == ENOENT) {
 		deliver_unknown(d, user);
-	} else if (store_for(d, job->found) == DONE) {
+	} else if (store_for(d, &job->entry) == DONE) {
 		why_set(&d->why, DONE, "2.0.0", "delivered to maildir");
 		set_result(d, DELIVER_SENT);
 	} else {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/base/libbase.a
 lib_base_libbase_a_SOURCES = \
+	lib/base/accounts.c lib/base/accounts.h \
 	lib/base/arena.c lib/base/arena.h \
 	lib/base/attributes.h \
 	lib/base/buf.c lib/base/buf.h \

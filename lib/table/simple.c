@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* simple.c - static:, fail:, environ:, unix: types that need no file of their own */
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 
+#include "lib/base/accounts.h"
 #include "lib/base/buf.h"
 #include "lib/base/log.h"
 #include "lib/table/nested.h"
@@ -84,43 +83,39 @@ static char *larger(struct arena *arena, size_t *size)
 	return *size <= ENTRY_BYTES_MAX ? arena_alloc(arena, *size) : NULL;
 }
 
-/* Some name services say "not found" with one of these. */
-static enum table_status status_of(int error, bool found)
+static enum table_status status_of(int error)
 {
-	if (found)
-		return TABLE_FOUND;
-	return error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM
-	       ? TABLE_NOT_FOUND : TABLE_FAILED;
+	return error == 0 ? TABLE_FOUND : error == ENOENT ? TABLE_NOT_FOUND : TABLE_FAILED;
 }
 
 static enum table_status find_user(const char *name, struct arena *arena, struct span *value)
 {
-	struct passwd entry, *found = NULL;
+	struct passwd entry;
 	size_t size = 0;
 	char *room;
 	int error = ERANGE;
 
 	while (error == ERANGE && (room = larger(arena, &size)) != NULL)
-		error = getpwnam_r(name, &entry, room, size, &found);
-	if (found != NULL)
+		error = accounts_user(name, &entry, room, size);
+	if (error == 0)
 		*value = arena_printf_span(arena, "%s:%s:%lu:%lu:%s:%s:%s", entry.pw_name, entry.pw_passwd,
 		                           (unsigned long)entry.pw_uid, (unsigned long)entry.pw_gid,
 		                           entry.pw_gecos, entry.pw_dir, entry.pw_shell);
-	return status_of(error, found != NULL);
+	return status_of(error);
 }
 
 static enum table_status find_group(const char *name, struct arena *arena, struct span *value)
 {
-	struct group entry, *found = NULL;
+	struct group entry;
 	size_t size = 0;
 	struct buf text;
 	char *room;
 	int error = ERANGE;
 
 	while (error == ERANGE && (room = larger(arena, &size)) != NULL)
-		error = getgrnam_r(name, &entry, room, size, &found);
-	if (found == NULL)
-		return status_of(error, false);
+		error = accounts_group(name, &entry, room, size);
+	if (error != 0)
+		return status_of(error);
 	buf_init(&text, ENTRY_BYTES_MAX);
 	buf_addf(&text, "%s:%s:%lu:", entry.gr_name, entry.gr_passwd, (unsigned long)entry.gr_gid);
 	for (size_t i = 0; entry.gr_mem[i] != NULL; i++)
