@@ -30,5 +30,11 @@ install-data-local: conf/main.cf
 		fi; \
 		$(INSTALL_DATA) "$$f" "$$to"; \
 	done
+	@test -n "$(DESTDIR)" || test -e "$(confdir)/tls/key.pem" || { \
+		$(MKDIR_P) "$(confdir)/tls" && umask 077 && \
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
+			-subj "/CN=$$(uname -n)" -addext "subjectAltName=DNS:$$(uname -n)" \
+			-keyout "$(confdir)/tls/key.pem" -out "$(confdir)/tls/cert.pem" 2>/dev/null && \
+		chmod 644 "$(confdir)/tls/cert.pem" && echo "made a trial certificate in $(confdir)/tls"; }
 	@test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || \
 		systemd-sysusers "$(sysusersdir)/postern.conf" || true
