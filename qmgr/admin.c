@@ -4,7 +4,6 @@
  * Anyone may connect: the kernel says who it is.  Root and mail_owner may do all; others list and flush as
  * authorized_mailq_users and authorized_flush_users allow. */
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,29 +22,9 @@ static bool is_owner(const struct ipc_request *request)
 	return uid == 0 || uid == geteuid();
 }
 
-/* member_allows - one member of the list: static:anyone, a user name or a uid. */
-static bool member_allows(struct span member, const char *user, uint64_t uid)
+static bool may(const struct ipc_request *request, enum allowed_list list)
 {
-	unsigned long long number;
-
-	if (span_equal(member, span_lit("static:anyone")) || span_equal(member, span_lit("static:all")))
-		return true;
-	if (user != NULL && span_equal(member, span_of(user)))
-		return true;
-	return span_u64(member, UINT32_MAX, &number) && number == uid;
-}
-
-static bool may(const struct ipc_request *request, const char *list)
-{
-	uint64_t uid = ipc_peer_uid(request->peer);
-	struct span rest = span_of(list), member;
-
-	if (is_owner(request))
-		return true;
-	while (conf_list_next(&rest, &member))
-		if (member_allows(member, NULL, uid))
-			return true;
-	return false;
+	return is_owner(request) || allowed(list, ipc_peer_uid(request->peer));
 }
 
 /* ---- listing ---- */
@@ -173,7 +152,7 @@ void handle_list(struct ipc_request *request)
 	struct queue_entry last = { .queue_id = span_lit("") };
 	struct ids ids;
 
-	if (may(request, qmgr->conf->authorized_mailq_users)) {
+	if (may(request, ALLOWED_MAILQ)) {
 		ids = all_ids(r->queue_id);
 		for (size_t i = 0; i < ids.count; i++) {
 			struct message *m = message_find(span_of(ids.list[i]));
@@ -240,8 +219,11 @@ static bool release(struct message *m)
 	return true;
 }
 
+/* requeue - as if it had just come in: recipients that members of an expansion took the place of are tried again
+ * themselves, whatever the tables say now; who has the message does not get it again. */
 static bool requeue(struct message *m)
 {
+	message_start_over(m);
 	log_note("%s: requeued", m->mail.id);
 	if ((m->mail.flags & MESSAGE_HELD) != 0)
 		(void)release(m);
@@ -309,7 +291,7 @@ void handle_action(struct ipc_request *request)
 	struct queue_action_reply reply = { .refused = true };
 
 	if (r->action <= QUEUE_EXPIRE &&
-	    (is_owner(request) || (r->action == QUEUE_FLUSH && may(request, qmgr->conf->authorized_flush_users)))) {
+	    (is_owner(request) || (r->action == QUEUE_FLUSH && may(request, ALLOWED_FLUSH)))) {
 		reply.refused = false;
 		if (r->action == QUEUE_FLUSH)
 			schedule_flush(&qmgr->schedule);

@@ -154,6 +154,8 @@ static void take_result(struct agent *a, struct delivery *d, const struct delive
 	switch ((enum deliver_status)r->status) {
 	case DELIVER_SENT:
 		recipient_sent(m, i, r->is_durable);
+		if (r->reports_itself)
+			run_of(m, i)->wants_success_dsn = false;
 		if (!r->is_durable)
 			stored_add(&a->stored, m, i);
 		return;

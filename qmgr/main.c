@@ -128,6 +128,7 @@ static void prepare(struct service_run *run)
 	qmgr->run = run;
 	qmgr->conf = run->conf;
 	run->user = qmgr;
+	allowed_prepare(run->conf);
 	run->sandbox.files_max = FILES_MAX;
 	run->sandbox.root_path = run->conf->queue_directory;
 	sandbox_allow(&run->sandbox, run->is_privileged ? "/" : run->conf->queue_directory, true);

@@ -140,6 +140,19 @@ void message_wait(struct message *m)
 	task_wake_one(&qmgr->load_work);
 }
 
+/* ---- writing down what happened ---- */
+
+/* write_note - into the journal, or the file where m lives. */
+static void write_note(struct message *m, enum journal_type type, struct span payload)
+{
+	struct buf notes = { m->mail.notes, m->mail.notes_len, m->mail.notes_len, BUF_NO_LIMIT, false };
+
+	journal_note(m, type, payload);
+	notes_add(&notes, type, payload);
+	m->mail.notes = notes.ptr;
+	m->mail.notes_len = (uint32_t)notes.len;
+}
+
 /* ---- loading ---- */
 
 struct loading {
@@ -233,6 +246,26 @@ static void cannot_load(struct message *m, int error)
 	message_defer_until(m, clock_wall_us() + qmgr->conf->minimal_backoff_time * CLOCK_SECOND_US);
 }
 
+void message_start_over(struct message *m)
+{
+	m->starts_over = true;
+}
+
+static void write_start_over(struct message *m)
+{
+	struct buf payload;
+
+	m->starts_over = false;
+	if (m->segment == NULL) {
+		mark_table(m);
+		return;
+	}
+	buf_init(&payload, BUF_NO_LIMIT);
+	note_start_over(&payload, &m->active->queued);
+	write_note(m, JOURNAL_START_OVER, buf_span(&payload));
+	buf_free(&payload);
+}
+
 static void load_waiting(struct message *m)
 {
 	struct loading l;
@@ -254,8 +287,12 @@ static void load_waiting(struct message *m)
 		message_wait(m);
 		return;
 	}
+	if (m->starts_over)
+		queued_start_over(&l.out.queued, SIZE_MAX);
 	activate(m, &l.out.queued);
 	m->active->queued.flags = m->mail.flags;
+	if (m->starts_over)
+		write_start_over(m);
 	m->active->content_length = (size_t)l.out.content_length;
 	if (l.out.content_length <= l.inline_max) {
 		keep_content(m, l.out.content);
@@ -379,18 +416,7 @@ void messages_due(uint64_t wall_us)
 	}
 }
 
-/* ---- writing down what happened ---- */
-
-/* write_note - into the journal, or the file where m lives. */
-static void write_note(struct message *m, enum journal_type type, struct span payload)
-{
-	struct buf notes = { m->mail.notes, m->mail.notes_len, m->mail.notes_len, BUF_NO_LIMIT, false };
-
-	journal_note(m, type, payload);
-	notes_add(&notes, type, payload);
-	m->mail.notes = notes.ptr;
-	m->mail.notes_len = (uint32_t)notes.len;
-}
+/* ---- what became of recipients ---- */
 
 void message_recipient_over(struct message *m, size_t i, enum recipient_status status)
 {

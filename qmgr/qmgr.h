@@ -103,6 +103,7 @@ struct message {
 	uint8_t         place;		/* enum place */
 	bool            may_be_repeat;
 	bool            is_new;		/* resolved by the receiver, never tried */
+	bool            starts_over;	/* requeued: see queued_start_over, when it is loaded */
 };
 
 struct heap {
@@ -162,6 +163,8 @@ void message_step(struct message *m);
 /* message_forget - delete it from the queue and memory (DONE record, file removed). */
 void message_forget(struct message *m);
 void message_set_flags(struct message *m, uint32_t flags);
+/* message_start_over - at its next try recipients are those it came with, resolved again. */
+void message_start_over(struct message *m);
 /* message_deactivate - free what only an active message has. */
 void message_deactivate(struct message *m);
 void message_drop_content(struct message *m);
@@ -253,6 +256,12 @@ bool bounce_tells(struct message *m, size_t i, enum bounce_kind kind);
 void scan_task(void *arg);
 /* message_resume - a message found at start. */
 void message_resume(struct message *m);
+
+/* ---- allowed.c ---- */
+enum allowed_list { ALLOWED_MAILQ, ALLOWED_FLUSH, ALLOWED_COUNT };
+/* allowed_prepare - before the sandbox: names become numbers. */
+void allowed_prepare(const struct conf *conf);
+bool allowed(enum allowed_list list, uint64_t uid);
 
 /* ---- intake.c, admin.c ---- */
 void handle_lease(struct ipc_request *request);

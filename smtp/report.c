@@ -60,6 +60,7 @@ void report_recipient(struct delivery *d, struct recipient *r, enum deliver_stat
 		.diagnostic = diagnostic_of(why),
 		.is_durable = status == DELIVER_SENT,	/* it is the remote host's now */
 		.host_failed = r->host_failed && status == DELIVER_DEFERRED,
+		.reports_itself = status == DELIVER_SENT && d->host_has_dsn,
 	};
 
 	if (!r->is_open)

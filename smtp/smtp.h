@@ -101,6 +101,7 @@ struct delivery {
 	struct recipient         *recipients;
 	size_t                    open;		/* recipients not reported yet */
 	const char               *relay;	/* of the session under way, or "none" */
+	bool                      host_has_dsn;	/* told what to report, it reports */
 	const char               *remote_host;	/* the same for the DSN; "" when none */
 	unsigned                  connection_uses;
 	uint64_t                  taken_us, connected_us;	/* wall clock */

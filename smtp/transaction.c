@@ -112,6 +112,7 @@ static void send_mail(struct run *t)
 	const struct envelope *e = &t->d->envelope;
 	struct session *s = t->s;
 
+	t->d->host_has_dsn = (s->features & HAS_DSN) != 0;
 	chat_printf(&s->chat, "MAIL FROM:<" SPAN_FMT ">", SPAN_ARG(path(t->d->arena, e->sender)));
 	if ((s->features & HAS_SIZE) != 0)
 		chat_printf(&s->chat, " SIZE=%llu", (unsigned long long)t->d->request->content_length);

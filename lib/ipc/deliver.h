@@ -37,7 +37,8 @@ enum deliver_status {
 /* One a recipient, in any order (IPC_MORE on all but the last).  recipient: its number.  is_durable: survives a power
  * cut already; otherwise only after the next checkpoint of this agent.  host_failed: the destination, not this
  * recipient, is the trouble (connect, greeting): counts against the destination.  remote_mta, diagnostic: for the
- * DSN (RFC 3464 2.3).  expansion: addresses, each ended by NUL; owner: new sender of an owner- alias or empty. */
+ * DSN (RFC 3464 2.3).  expansion: addresses, each ended by NUL; owner: new sender of an owner- alias or empty.
+ * reports_itself: the remote host speaks DSN and was told NOTIFY: success is its to report (RFC 3461 5.2.2). */
 #define DELIVER_RESULT(F, M)     \
 	F(M, U64,  recipient)    \
 	F(M, U64,  status)       \
@@ -48,7 +49,8 @@ enum deliver_status {
 	F(M, SPAN, expansion)    \
 	F(M, SPAN, owner)        \
 	F(M, BOOL, is_durable)   \
-	F(M, BOOL, host_failed)
+	F(M, BOOL, host_failed)  \
+	F(M, BOOL, reports_itself)
 IPC_DECLARE(deliver_result, DELIVER_RESULT);
 
 /* Make all that this agent process stored so far durable (syncfs). */

@@ -25,7 +25,8 @@ enum journal_type {
 	JOURNAL_EXPAND,		/* u32 recipient, then counted new recipients */
 	JOURNAL_FLAGS,		/* u32: held, expire, warned */
 	JOURNAL_DONE,		/* every recipient has ended, or the admin deleted it */
-	JOURNAL_TYPE_MAX = JOURNAL_DONE,
+	JOURNAL_START_OVER,	/* u32 recipients: what they were expanded to does not count any more */
+	JOURNAL_TYPE_MAX = JOURNAL_START_OVER,
 };
 
 enum {

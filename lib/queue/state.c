@@ -75,6 +75,32 @@ uint32_t queued_number(const struct queued *q, uint32_t parent, struct span addr
 	return number;
 }
 
+/* find_received - the recipient of that address as it came in, before any expansion. */
+static size_t find_received(const struct queued *q, struct span address)
+{
+	for (size_t i = 0; i < q->envelope.recipient_count; i++)
+		if (q->envelope.recipients[i].ancestors.len == 0 && span_equal(q->envelope.recipients[i].address, address))
+			return i;
+	return SPAN_NOT_FOUND;
+}
+
+void queued_start_over(struct queued *q, size_t count)
+{
+	for (size_t i = 0; i < q->envelope.recipient_count && i < count; i++) {
+		struct span ancestors = q->envelope.recipients[i].ancestors, first;
+		size_t received;
+
+		if (q->states[i].status != RECIPIENT_OPEN || ancestors.len == 0)
+			continue;
+		(void)span_cut(&ancestors, '\0', &first);
+		received = find_received(q, first);
+		if (received == SPAN_NOT_FOUND)
+			continue;
+		q->states[i].status = RECIPIENT_EXPANDED;
+		q->states[received].status = RECIPIENT_OPEN;
+	}
+}
+
 /* ---- writing notes ---- */
 
 void note_result(struct buf *out, uint32_t number, enum recipient_status status)
@@ -99,6 +125,11 @@ void note_defer(struct buf *out, const struct queued *q)
 		buf_add_counted(out, q->states[i].dsn);
 		buf_add_counted(out, q->states[i].reason);
 	}
+}
+
+void note_start_over(struct buf *out, const struct queued *q)
+{
+	buf_add_u32(out, (uint32_t)q->envelope.recipient_count);
 }
 
 void note_expand(struct buf *out, const struct queued *q, uint32_t number, size_t first)
@@ -176,11 +207,22 @@ static bool apply_expand(struct queued *q, struct reader *r)
 	return true;
 }
 
+static bool apply_start_over(struct queued *q, struct reader *r)
+{
+	uint32_t count = reader_u32(r);
+
+	if (!reader_is_done(r))
+		return false;
+	queued_start_over(q, count);
+	return true;
+}
+
 bool note_apply(struct queued *q, enum journal_type type, struct span payload)
 {
 	static bool (*const apply[])(struct queued *, struct reader *) = {
 		[JOURNAL_RESULT] = apply_result, [JOURNAL_DEFER] = apply_defer,
 		[JOURNAL_EXPAND] = apply_expand, [JOURNAL_FLAGS] = apply_flags,
+		[JOURNAL_START_OVER] = apply_start_over,
 	};
 	struct reader r = { payload, false };
 

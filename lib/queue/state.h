@@ -54,11 +54,17 @@ size_t queued_add(struct queued *q, const struct envelope_recipient *r);
  * a repeat after a crash names the same Maildir file. */
 uint32_t queued_number(const struct queued *q, uint32_t parent, struct span address);
 
+/* queued_start_over - of the first count recipients, those still open that an expansion made are forgotten, and the one
+ * they took the place of is open again; members who have the message keep it.  Done twice it changes nothing more. */
+void queued_start_over(struct queued *q, size_t count);
+
 /* note_... - append the payload of a note to out. */
 void note_result(struct buf *out, uint32_t number, enum recipient_status status);
 void note_flags(struct buf *out, uint32_t flags);
 /* note_defer - retry time, attempts and the reasons of all open recipients of q. */
 void note_defer(struct buf *out, const struct queued *q);
+/* note_start_over - queued_start_over of all recipients there are now. */
+void note_start_over(struct buf *out, const struct queued *q);
 /* note_expand - recipients of q from index first on took the place of number. */
 void note_expand(struct buf *out, const struct queued *q, uint32_t number, size_t first);
 /* note_apply - false when malformed or no note; what a malformed one said first may have been applied. */

@@ -152,6 +152,49 @@ static void a_result_is_never_open(void **state)
 	assert_false(note_apply(&f->b, JOURNAL_MESSAGE, buf_span(&f->note)));
 }
 
+static size_t add_member(struct queued *q, const char *address)
+{
+	struct envelope_recipient r = { .address = span_of(address), .ancestors = SPAN("one@example.test\0") };
+
+	r.number = queued_number(q, 1, r.address);
+	return queued_add(q, &r);
+}
+
+static void starting_over_forgets_open_members(void **state)
+{
+	struct fixture *f = *state;
+	struct queued *q = &f->a;
+	size_t has = add_member(q, "has@example.test"), waits = add_member(q, "waits@example.test"), again;
+
+	q->states[0].status = RECIPIENT_EXPANDED;
+	q->states[has].status = RECIPIENT_SENT;
+	queued_start_over(q, SIZE_MAX);
+	assert_int_equal(q->states[0].status, RECIPIENT_OPEN);
+	assert_int_equal(q->states[1].status, RECIPIENT_OPEN);
+	assert_int_equal(q->states[has].status, RECIPIENT_SENT);
+	assert_int_equal(q->states[waits].status, RECIPIENT_EXPANDED);
+	/* Told again after the next expansion, it does not touch that. */
+	again = add_member(q, "waits@example.test");
+	q->states[0].status = RECIPIENT_EXPANDED;
+	queued_start_over(q, again);
+	assert_int_equal(q->states[again].status, RECIPIENT_OPEN);
+	assert_int_equal(q->states[0].status, RECIPIENT_EXPANDED);
+}
+
+static void starting_over_is_noted(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)add_member(&f->a, "waits@example.test");
+	note_expand(&f->note, &f->a, 1, 2);
+	tell(f, JOURNAL_EXPAND);
+	buf_clear(&f->note);
+	note_start_over(&f->note, &f->a);
+	tell(f, JOURNAL_START_OVER);
+	assert_int_equal(f->b.states[0].status, RECIPIENT_OPEN);
+	assert_int_equal(f->b.states[2].status, RECIPIENT_EXPANDED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +206,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_prefix_of_a_note_is_taken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(notes_are_strung_together, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_result_is_never_open, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(starting_over_forgets_open_members, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(starting_over_is_noted, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
