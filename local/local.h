@@ -64,8 +64,6 @@ enum outcome local_lookup(struct delivery *d, const char *maps, struct span key,
                           struct span *value);
 /* local_owner - uid and gid of a virtual mailbox. */
 enum outcome local_owner(struct delivery *d, uid_t *uid, gid_t *gid);
-/* static_number - N of "static:N" alone. */
-bool static_number(const char *maps, unsigned long long *value);
 
 /* ---- mailboxes.c ---- */
 

@@ -61,22 +61,11 @@ enum outcome local_lookup(struct delivery *d, const char *maps, struct span key,
 	return reply.status == LOOKUP_FOUND ? DONE : REFUSE;
 }
 
-bool static_number(const char *maps, unsigned long long *value)
-{
-	static const struct span prefix = SPAN("static:");
-	struct span text = span_trim(span_of(maps));
-
-	return span_starts(text, prefix) && span_u64(span_skip(text, prefix.len), UINT32_MAX - 1, value);
-}
-
-static enum outcome owner_id(struct delivery *d, const char *name, const char *maps,
-                             unsigned long long *id)
+static enum outcome owner_id(struct delivery *d, const char *name, unsigned long long *id)
 {
 	struct span value;
 	enum outcome outcome;
 
-	if (static_number(maps, id))
-		return DONE;
 	outcome = local_lookup(d, name, d->recipient->address, LOOKUP_ADDRESS, &value);
 	if (outcome == DEFER)
 		return DEFER;
@@ -90,9 +79,11 @@ enum outcome local_owner(struct delivery *d, uid_t *uid, gid_t *gid)
 {
 	unsigned long long u, g;
 
-	if (owner_id(d, "virtual_uid_maps", d->local->conf->virtual_uid_maps, &u) != DONE ||
-	    owner_id(d, "virtual_gid_maps", d->local->conf->virtual_gid_maps, &g) != DONE)
+	if (owner_id(d, "virtual_uid_maps", &u) != DONE ||
+	    owner_id(d, "virtual_gid_maps", &g) != DONE)
 		return DEFER;
+	if ((long long)u < d->local->conf->virtual_minimum_uid)
+		return why_set(&d->why, DEFER, "4.3.5", "uid %llu is less than virtual_minimum_uid", u);
 	*uid = (uid_t)u;
 	*gid = (gid_t)g;
 	return DONE;

@@ -170,16 +170,16 @@ static void settle_owner(struct local *l)
 {
 	const struct conf *conf = l->conf;
 	bool is_local = strcmp(l->run->name, "local") == 0;
-	unsigned long long uid, gid;
+	uid_t uid;
+	gid_t gid;
 
 	l->spawner_fd = -1;
 	if (!l->run->is_privileged && is_local)
 		sandbox_allow(&l->run->sandbox, "/", true);	/* our home may be anywhere */
 	if (!l->run->is_privileged)
 		take_one_owner(l, geteuid(), getegid());
-	else if (!is_local && static_number(conf->virtual_uid_maps, &uid) &&
-	         static_number(conf->virtual_gid_maps, &gid) && uid != 0 && gid != 0)
-		take_one_owner(l, (uid_t)uid, (gid_t)gid);
+	else if (!is_local && sandbox_static_owner(conf->virtual_uid_maps, conf->virtual_gid_maps, &uid, &gid))
+		take_one_owner(l, uid, gid);
 	else
 		use_spawner(l, !is_local || conf->mydestination[0] != '\0');
 }

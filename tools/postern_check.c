@@ -52,7 +52,7 @@ static unsigned look_at_users(const struct postern *p)
 {
 	static const char *const parameters[] = {
 		"mail_owner", "network_owner", "resolver_owner", "router_owner", "auth_owner", "tls_key_owner",
-		"log_owner",
+		"log_owner", "default_privs",
 	};
 	unsigned faults = 0;
 
