@@ -25,7 +25,8 @@ struct auth {
 	struct timespec     users_changed;
 	uint64_t            users_inode, users_size;
 	struct penalties   *penalties;
-	uint64_t            default_uid, default_gid;
+	uid_t               default_uid;
+	gid_t               default_gid;
 	bool                has_default_ids;
 	struct ipc_server   server;
 	uint64_t            next_connection;	/* dovecot.c: CUID */

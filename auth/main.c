@@ -14,39 +14,22 @@ enum { MOST_REQUESTS = 4096 };
 
 static struct auth state;
 
-/* "static:5000" of virtual_uid_maps. */
-static struct span static_value(const char *maps)
-{
-	struct span text = span_trim(span_of(maps));
-
-	return span_starts(text, span_lit("static:")) ? span_skip(text, strlen("static:")) : (struct span){ 0 };
-}
-
-static struct span default_id(const char *own, const char *maps)
-{
-	return *own != '\0' ? span_of(own) : static_value(maps);
-}
-
-/* One number or name: names of users and groups are looked up now, the sandbox has no /etc/passwd. */
+/* Names of users and groups are looked up now, the sandbox has no /etc/passwd. */
 static bool find_default_ids(struct auth *a, struct arena *arena)
 {
-	struct span uid = default_id(a->conf->auth_default_uid, a->conf->virtual_uid_maps);
-	struct span gid = default_id(a->conf->auth_default_gid, a->conf->virtual_gid_maps);
+	const struct conf *conf = a->conf;
 	const char *both;
-	uid_t found_uid;
-	gid_t found_gid;
 
-	if (span_is_empty(uid))
-		return false;
-	both = span_is_empty(gid) ? arena_cstr(arena, uid)
-	                          : arena_printf(arena, SPAN_FMT ":" SPAN_FMT, SPAN_ARG(uid), SPAN_ARG(gid));
-	if (!sandbox_user(both, &found_uid, &found_gid)) {
-		log_warning("owner of mailboxes \"%s\" is unknown", both);
-		return false;
-	}
-	a->default_uid = found_uid;
-	a->default_gid = found_gid;
-	return true;
+	if (conf->auth_default_uid[0] == '\0')
+		return sandbox_static_owner(conf->virtual_uid_maps, conf->virtual_gid_maps, &a->default_uid,
+		                            &a->default_gid);
+	both = conf->auth_default_gid[0] == '\0'
+	               ? conf->auth_default_uid
+	               : arena_printf(arena, "%s:%s", conf->auth_default_uid, conf->auth_default_gid);
+	if (sandbox_user(both, &a->default_uid, &a->default_gid))
+		return true;
+	log_warning("owner of mailboxes \"%s\" is unknown", both);
+	return false;
 }
 
 static void allow_passwd_folder(struct service_run *run, struct arena *arena)

@@ -230,23 +230,9 @@ static bool take_user(struct user_tool *t, const char *text)
 	return true;
 }
 
-static struct span static_value(const char *maps)
-{
-	struct span text = span_trim(span_of(maps));
-
-	return span_starts(text, span_lit("static:")) ? span_skip(text, strlen("static:")) : (struct span){ 0 };
-}
-
 static void find_owner(struct user_tool *t)
 {
-	struct span uid = static_value(t->conf->virtual_uid_maps), gid = static_value(t->conf->virtual_gid_maps);
-	const char *both;
-
-	if (span_is_empty(uid))
-		return;
-	both = span_is_empty(gid) ? arena_cstr(t->arena, uid)
-	                          : arena_printf(t->arena, SPAN_FMT ":" SPAN_FMT, SPAN_ARG(uid), SPAN_ARG(gid));
-	t->has_owner = sandbox_user(both, &t->uid, &t->gid);
+	t->has_owner = sandbox_static_owner(t->conf->virtual_uid_maps, t->conf->virtual_gid_maps, &t->uid, &t->gid);
 }
 
 static gid_t reader_of(const char *owner)

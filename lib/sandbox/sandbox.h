@@ -66,6 +66,10 @@ void sandbox_become(const struct sandbox *s);
 void sandbox_supervise(void);
 /* sandbox_user - "name", "number", "name:group", "number:number" to ids; false when unknown. */
 bool sandbox_user(const char *text, uid_t *uid, gid_t *gid);
+/* sandbox_static_owner - the one owner of all virtual mail, where virtual_uid_maps and virtual_gid_maps are
+ * "static:ID" each (a number, or a name: ours, Postfix knows numbers only); false when they are anything else,
+ * or unknown, or root. */
+bool sandbox_static_owner(const char *uid_maps, const char *gid_maps, uid_t *uid, gid_t *gid);
 /* sandbox_report - log, once each, the system calls that were refused since; for a safe moment (heartbeat, end). */
 void sandbox_report(void);
 /* sandbox_landlock_abi - what the kernel offers; 0: none. */

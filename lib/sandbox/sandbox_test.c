@@ -307,6 +307,32 @@ static int remove_files(void **state)
 	return unlink(inner) != 0 || unlink(outer) != 0 || rmdir(path) != 0 || rmdir(folder) != 0;
 }
 
+static void one_owner_of_virtual_mail(void **state)
+{
+	static const struct {
+		const char *users, *groups;
+		bool        is_found;
+		uid_t       uid;
+	} rows[] = {
+		{ "static:5000", "static:5001", true, 5000 },
+		{ " static:nobody ", "static:nogroup", true, 65534 },
+		{ "static:0", "static:5000", false, 0 },	/* mail is never root's */
+		{ "static:5000", "", false, 0 },
+		{ "hash:/etc/owners", "static:5000", false, 0 },
+		{ "static:no-such-user", "static:5000", false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		uid_t uid = 0;
+		gid_t gid = 0;
+		bool is_found = sandbox_static_owner(rows[i].users, rows[i].groups, &uid, &gid);
+
+		if (is_found != rows[i].is_found || (is_found && uid != rows[i].uid))
+			fail_msg("row %zu: %s %s", i, rows[i].users, rows[i].groups);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +342,7 @@ int main(void)
 		cmocka_unit_test(zygote_child_is_narrower),
 		cmocka_unit_test(user_changes),
 		cmocka_unit_test(users_are_found),
+		cmocka_unit_test(one_owner_of_virtual_mail),
 	};
 
 	return cmocka_run_group_tests(tests, make_files, remove_files);

@@ -60,3 +60,22 @@ bool sandbox_user(const char *text, uid_t *uid, gid_t *gid)
 
 	return find_user(user, uid, gid) && (!has_group || find_group(group, gid));
 }
+
+static struct span static_value(const char *maps)
+{
+	static const struct span prefix = SPAN("static:");
+	struct span text = span_trim(span_of(maps));
+
+	return span_starts(text, prefix) ? span_trim(span_skip(text, prefix.len)) : span_of(NULL);
+}
+
+bool sandbox_static_owner(const char *uid_maps, const char *gid_maps, uid_t *uid, gid_t *gid)
+{
+	struct span user = static_value(uid_maps), group = static_value(gid_maps);
+	char both[256];
+
+	if (span_is_empty(user) || span_is_empty(group) || user.len + group.len + 2 > sizeof(both))
+		return false;
+	(void)snprintf(both, sizeof(both), SPAN_FMT ":" SPAN_FMT, SPAN_ARG(user), SPAN_ARG(group));
+	return sandbox_user(both, uid, gid) && *uid != 0 && *gid != 0;
+}
