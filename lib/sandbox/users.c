@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdio.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/span.h"
