@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: ISC
 """Many sessions at once: idle ones are held while mail flows, slow ones do not stop the rest."""
 import imaplib
+import os
 import pathlib
 import poplib
 import resource
+import signal
 import smtplib
 import socket
 import unittest
@@ -127,9 +129,17 @@ class Load(unittest.TestCase):
     def test_relayed_sessions_survive_a_reload_and_are_told_of_the_stop(self):
         self.check_reload_and_stop(True)
 
+    def test_sessions_end_with_their_killed_parent(self):
+        with Instance("users=1") as host:
+            imap, pop3 = self.mail_sessions(host, False)
+            for pid, name in host.children().items():
+                if name in ("imapd", "pop3d"):
+                    os.kill(pid, signal.SIGKILL)
+            self.assertTrue(imap.file.read().startswith(b"* BYE"))
+            self.assertTrue(pop3.file.read().startswith(b"-ERR"))
+            self.mail_sessions(host, False)
+
     def test_a_stopped_log_process_never_stops_mail(self):
-        import os
-        import signal
         logs = [pid for pid, name in self.host.children().items() if name == "postlogd"]
         self.assertTrue(logs)
         for pid in logs:

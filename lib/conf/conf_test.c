@@ -238,6 +238,27 @@ static void test_missing_file(void **state)
 	arena_free(arena);
 }
 
+/* A main.cf of Postfix names Postfix's folder: never start what is there. */
+static void test_daemon_directory_of_another_system(void **state)
+{
+	struct arena *arena = arena_new(NULL);
+	const char *error = NULL;
+	const char *text = arena_printf(arena, "daemon_directory = %s\n", folder);
+	const struct conf *conf = load(arena, text, NULL, 0, &error);
+	const char *smtpd = arena_printf(arena, "%s/smtpd", folder), *router = arena_printf(arena, "%s/router", folder);
+
+	(void)state;
+	assert_non_null(conf);
+	assert_string_equal(conf_daemon_directory(conf), DAEMON_DIR);
+	assert_int_equal(symlink("/bin/true", smtpd), 0);
+	assert_string_equal(conf_daemon_directory(conf), DAEMON_DIR);
+	assert_int_equal(symlink("/bin/true", router), 0);
+	assert_string_equal(conf_daemon_directory(conf), folder);
+	assert_int_equal(unlink(smtpd), 0);
+	assert_int_equal(unlink(router), 0);
+	arena_free(arena);
+}
+
 /* Every row of the table can be found, and its default passes its own check. */
 static void test_every_default_loads(void **state)
 {
@@ -345,6 +366,7 @@ int main(void)
 		cmocka_unit_test(test_overrides),
 		cmocka_unit_test(test_transport_values),
 		cmocka_unit_test(test_missing_file),
+		cmocka_unit_test(test_daemon_directory_of_another_system),
 		cmocka_unit_test(test_every_default_loads),
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_time),
