@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* client_table.c - counts per client, in memory that all processes of a service share
  *
- * A file of fixed size, mapped before the sandbox.  There are no locks that a dying process could keep: every number
+ * A file of fixed size, mapped before the sandbox and then closed: nobody can cut it short under us.  There are no locks that a dying process could keep: every number
  * is atomic, and what two processes do to one slot in the same instant makes a count off by one at worst.  Each
- * process has a column of its own for its connections and a lock on one byte of the file, which the kernel takes
- * back when the process ends; who opens the file empties the columns that nobody holds. */
+ * process has a column of its own for its connections and a lock on one byte of the file, which belongs to the mapping
+ * and ends with the process; who opens the file empties the columns that nobody holds. */
 #include "smtpd/client_table.h"
 
 #include <errno.h>
@@ -45,8 +45,7 @@ struct shared {
 struct client_table {
 	struct shared *shared;
 	size_t         size;	/* of it, in bytes */
-	size_t         column;
-	int            fd;	/* holds the lock of our column; -1: not shared */
+	size_t         column;	/* ours */
 };
 
 /* ---- the file ---- */
@@ -101,17 +100,17 @@ static void empty_column(struct shared *s, size_t column)
 }
 
 /* Take the first free column; what dead processes left in the others is forgotten. */
-static bool take_column(struct client_table *t)
+static bool take_column(struct client_table *t, int fd)
 {
 	t->column = COLUMNS;
 	for (size_t i = 0; i < COLUMNS; i++) {
-		if (!lock_byte(t->fd, (off_t)(1 + i), false))
+		if (!lock_byte(fd, (off_t)(1 + i), false))
 			continue;
 		empty_column(t->shared, i);
 		if (t->column == COLUMNS)
 			t->column = i;
 		else
-			unlock_byte(t->fd, (off_t)(1 + i));
+			unlock_byte(fd, (off_t)(1 + i));
 	}
 	return t->column < COLUMNS;
 }
@@ -136,21 +135,24 @@ static void make_ready(struct shared *s, size_t count)
 
 static bool open_shared(struct client_table *t, const char *path, size_t count)
 {
-	t->fd = open_file(path, t->size);
-	if (t->fd < 0)
+	int fd = open_file(path, t->size), error;
+
+	if (fd < 0)
 		return false;
-	t->shared = map(t->fd, t->size);
+	t->shared = map(fd, t->size);
+	error = errno;
 	if (t->shared != NULL) {
 		make_ready(t->shared, count);
-		if (take_column(t)) {
-			unlock_byte(t->fd, 0);
-			return true;
+		if (!take_column(t, fd)) {
+			(void)munmap(t->shared, t->size);
+			t->shared = NULL;
+			error = EUSERS;
 		}
-		(void)munmap(t->shared, t->size);
-		errno = EUSERS;
 	}
-	(void)close(t->fd);
-	return false;
+	unlock_byte(fd, 0);
+	(void)close(fd);	/* the mapping keeps the lock of our column */
+	errno = error;
+	return t->shared != NULL;
 }
 
 struct client_table *client_table_open(const char *path, size_t clients)
@@ -165,7 +167,6 @@ struct client_table *client_table_open(const char *path, size_t clients)
 		return t;
 	if (path != NULL)
 		log_warning("%s: %s: limits of clients are kept by each process on its own", path, strerror(errno));
-	t->fd = -1;
 	t->column = 0;
 	t->shared = map(-1, t->size);
 	if (t->shared == NULL)
@@ -178,8 +179,6 @@ void client_table_close(struct client_table *t)
 {
 	empty_column(t->shared, t->column);
 	(void)munmap(t->shared, t->size);
-	if (t->fd >= 0)
-		(void)close(t->fd);
 	free(t);
 }
 

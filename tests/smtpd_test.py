@@ -5,6 +5,7 @@ import itertools
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -400,12 +401,31 @@ class Limits(unittest.TestCase):
                           "main.smtpd_client_event_limit_exceptions=127.0.0.0/8")
         self.assertEqual({self.client(host, greet=False).greeting[:3] for _ in range(6)}, {"220"})
 
-    def test_counts_survive_a_reload_and_a_killed_process(self):
-        host = self.begin("main.smtpd_client_message_rate_limit=3")
+    def smtpds(self, host):
+        return {pid for pid, name in host.children().items() if name == "smtpd"}
+
+    def test_counts_survive_reloads_and_killed_processes(self):
+        host = self.begin("main.smtpd_client_message_rate_limit=3", "main.smtpd_client_connection_count_limit=40")
         for _ in range(3):
             self.assertEqual(self.client(host).say("MAIL FROM:<u1@example.test>")[:3], "250")
+        before = self.smtpds(host)
         host.tool("postern", "reload")
-        wait_until(lambda: Client(host.port("smtp")).say("MAIL FROM:<u1@example.test>")[:3] == "450")
+        wait_until(lambda: self.smtpds(host) - before)
+        self.assertEqual({self.client(host).say("MAIL FROM:<u1@example.test>")[:3] for _ in range(8)}, {"450"})
+        # What killed processes held is given back when others take their place.
+        held = [self.client(host, greet=False) for _ in range(29)]
+        self.assertEqual(self.client(host, greet=False).greeting[:3], "421")
+        for pid in self.smtpds(host):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: all(c.reply() == "" for c in held))
+
+        def serves():
+            try:
+                with Client(host.port("smtp"), greet=False) as c:
+                    return c.greeting[:3] == "220"
+            except OSError:
+                return False
+        wait_until(serves)
 
     def test_errors_slow_down_then_end_the_session(self):
         host = self.begin("main.smtpd_hard_error_limit=6", "main.smtpd_soft_error_limit=100")
