@@ -8,6 +8,7 @@
 
 #include "lib/base/log.h"
 #include "lib/queue/store.h"
+#include "lib/sandbox/sandbox.h"
 #include "tools/queue_client.h"
 
 enum { FOLDERS = 256, SEGMENT_SIZE = 1 << 20 };
@@ -46,10 +47,24 @@ static void close_offline(struct offline *o)
 	store_close(&o->store);
 }
 
+/* become_owner - root goes on as mail_owner: what it makes in the queue must be qmgr's to read, and a link that was
+ * laid there must lead it nowhere else. */
+static void become_owner(const struct conf *conf)
+{
+	struct sandbox who = { .has_user = true };
+
+	if (geteuid() != 0)
+		return;
+	if (!sandbox_user(conf->mail_owner, &who.uid, &who.gid))
+		log_fatal("parameter mail_owner: unknown user %s", conf->mail_owner);
+	sandbox_take_user(&who);
+}
+
 static int open_offline(struct queue_client *c, struct offline *o)
 {
 	int saved;
 
+	become_owner(c->conf);
 	if (store_open(&o->store, c->conf->queue_directory, false, true) < 0)
 		return -1;
 	store_index_init(&o->index, &o->store, sizeof(struct mail));
