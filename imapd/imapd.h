@@ -127,6 +127,8 @@ extern const char imap_capabilities[];
 /* imap_obey - run one whole command. */
 void imap_obey(struct imap *s, struct span text);
 
+/* The commands of the table: each takes its arguments from p, obeys, and says its tagged reply; on bad arguments it
+ * returns, and the caller says BAD (p->error). */
 void imap_append(struct imap *s, struct imap_parse *p);
 void imap_capability(struct imap *s, struct imap_parse *p);
 void imap_check(struct imap *s, struct imap_parse *p);
@@ -155,8 +157,9 @@ void imap_subscribe(struct imap *s, struct imap_parse *p);
 void imap_unselect(struct imap *s, struct imap_parse *p);
 void imap_unsubscribe(struct imap *s, struct imap_parse *p);
 
-/* imap_write_status - the untagged STATUS of a folder; items by status_items (cmd_status.c). */
 enum { STATUS_ITEMS = 8 };
+/* imap_parse_status_items - "(MESSAGES ...)", each item once; false with p->error.  imap_write_status - the untagged
+ * STATUS of a folder.  Items are indices of status_items (cmd_status.c). */
 bool imap_parse_status_items(struct imap_parse *p, unsigned items[STATUS_ITEMS], size_t *count);
 enum mail_result imap_write_status(struct imap *s, struct span name, const unsigned *items, size_t count);
 

@@ -37,6 +37,8 @@ struct flag_list {
 	size_t       keyword_count;
 };
 
+/* imap_fail - note what is wrong; always false.  imap_at - the next byte is c.  imap_at_end - nothing
+ * is left. */
 bool imap_fail(struct imap_parse *p, const char *error);
 bool imap_at(const struct imap_parse *p, char c);
 bool imap_at_end(const struct imap_parse *p);
@@ -69,12 +71,12 @@ MUST_USE bool imap_take_date_time(struct imap_parse *p, int64_t *seconds);
 /* sequence_resolve - set with '*' as max, in ascending disjoint ranges (in place). */
 void sequence_resolve(struct sequence_set *set, uint32_t max);
 
-/* A literal's announcement at the very end of text ("{12}" or "{12+}"). */
 struct literal_mark {
 	uint64_t size;
 	size_t   offset;	/* of the '{' */
 	bool     is_sync;	/* the client waits for our "+" */
 };
+/* imap_literal_mark - find a literal's announcement at the very end of text ("{12}" or "{12+}"). */
 bool imap_literal_mark(struct span text, struct literal_mark *mark);
 
 #endif

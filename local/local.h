@@ -83,8 +83,6 @@ enum outcome store_as(struct delivery *d, const char *path, const char *folder, 
 
 /* ---- aliases.c ---- */
 
-/* alias_parse - the right side of an alias: names separated by commas, each ended by NUL in out.  include: reads the
- * file of an :include:.  DONE, or why. */
 struct alias_expansion {
 	struct buf *out;
 	const char *origin;	/* appended to names without domain */
@@ -92,6 +90,8 @@ struct alias_expansion {
 	size_t      file_max;
 	size_t      count;
 };
+/* alias_parse - the right side of an alias: names separated by commas, each ended by NUL in out.  Reads the
+ * file of an :include:.  DONE, or why. */
 enum outcome alias_parse(struct alias_expansion *x, struct span text, struct why *why);
 
 /* ---- report.c ---- */
