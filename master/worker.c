@@ -209,8 +209,10 @@ void worker_kill(struct worker *w, int signo)
 void worker_leave(struct worker *w, bool drain, const struct conf *conf)
 {
 	struct control_drain notice = { 0 };
-	uint64_t             patience_s = drain ? conf->service_drain_time_limit : conf->service_stop_time_limit;
+	uint64_t             patience_s = conf->service_stop_time_limit;
 
+	if (drain)
+		patience_s += conf->service_drain_time_limit;	/* then it stops by itself */
 	w->state = WORKER_LEAVING;
 	w->unit = NULL;
 	w->leave_us = clock_in_s(patience_s + KILL_GRACE_S);

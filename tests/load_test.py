@@ -129,6 +129,18 @@ class Load(unittest.TestCase):
     def test_relayed_sessions_survive_a_reload_and_are_told_of_the_stop(self):
         self.check_reload_and_stop(True)
 
+    def test_sessions_of_a_drain_that_takes_too_long_are_told(self):
+        with Instance("users=1", "tls=yes", "main.service_drain_time_limit=1s") as host:
+            imap, pop3 = self.mail_sessions(host, True)
+            smtp = self.greeted(host, "smtp")
+            host.tool("postern", "reload")
+            self.assertTrue(smtp.recv(500).startswith(b"421"))
+            self.assertTrue(imap.file.read().startswith(b"* BYE"))
+            self.assertTrue(pop3.file.read().startswith(b"-ERR"))
+            smtp.close()
+            self.mail_sessions(host, True)
+            self.assertNotIn("by signal", host.log())
+
     def test_sessions_end_with_their_killed_parent(self):
         with Instance("users=1") as host:
             imap, pop3 = self.mail_sessions(host, False)
