@@ -38,7 +38,7 @@ static void old_mail_is_returned(void **state)
 	while (strcmp(w->last_recipient, "s@example.org") != 0)
 		assert_true(world_play(w, PATIENCE_MS));
 	assert_content_has(w, "Action: failed\r\n");
-	assert_true(log_has(w, "status=expired, returned to sender"));
+	wait_for_log(w, "status=expired, returned to sender");
 	w->status = DELIVER_SENT;
 	run_until_empty(w);
 }
@@ -56,7 +56,7 @@ static void late_mail_is_announced_once(void **state)
 	assert_content_has(w, "Subject: Delayed Mail (still being retried)\r\n");
 	assert_content_has(w, "Action: delayed\r\n");
 	assert_content_has(w, "\r\nWill-Retry-Until: ");
-	assert_true(log_has(w, "sender delay notification: "));
+	wait_for_log(w, "sender delay notification: ");
 	w->status = DELIVER_SENT;
 	before = w->deliveries;
 	run_until_empty(w);
@@ -106,7 +106,7 @@ static void a_failed_notice_goes_to_the_postmaster(void **state)
 	/* That failed, too: it ends here. */
 	run_until_empty(w);
 	assert_int_equal(w->deliveries, 2);
-	assert_true(log_has(w, "undeliverable postmaster notification discarded"));
+	wait_for_log(w, "undeliverable postmaster notification discarded");
 }
 
 static void a_list_with_an_owner_is_a_message_of_its_own(void **state)
@@ -169,6 +169,66 @@ static void agents_are_lost_while_content_is_read(void **state)
 	w->is_durable = true;
 	flush(w);
 	run_until_empty(w);
+}
+
+/* ---- requeued ---- */
+
+/* requeue_a_list - list@ was a, b and itself, of which one has the message; now it is c alone. */
+static void requeue_a_list(struct world *w)
+{
+	char id[QUEUE_ID_MAX];
+
+	memcpy(id, w->last_id, sizeof(id));
+	w->list = span_lit("c@example.test\0");
+	w->status = DELIVER_SENT;
+	w->is_durable = true;
+	w->deliveries = 0;
+	assert_int_equal(act(w, QUEUE_REQUEUE, id), 1);
+	run_until(w, &w->deliveries, 1);
+	assert_string_equal(w->last_recipient, "c@example.test");
+	run_until_empty(w);
+	assert_int_equal(w->deliveries, 1);
+}
+
+static void a_requeued_message_is_resolved_again(void **state)
+{
+	struct world *w = *state;
+
+	restart(w, "1000s", "");
+	w->status = DELIVER_DEFERRED;
+	commit_to(w, "s@example.org", "list@example.test", false, mail);
+	run_until(w, &w->deliveries, 3);
+	while (act(w, QUEUE_HOLD, "") == 0)
+		(void)world_play(w, 20);
+	requeue_a_list(w);
+}
+
+static void so_is_one_in_a_file_after_a_kill(void **state)
+{
+	struct world *w = *state;
+	char id[QUEUE_ID_MAX];
+
+	restart(w, "1000s", "");
+	w->status = DELIVER_DEFERRED;
+	commit_to(w, "s@example.org", "list@example.test", false, mail);
+	run_until(w, &w->deliveries, 3);
+	memcpy(id, w->last_id, sizeof(id));
+	w->status = DELIVER_SENT;
+	w->is_durable = true;
+	fill_segment(w, w->commits_done);
+	wait_for_files(w, 1);
+	/* Resolved again and deferred again, then a kill: the new table is what counts. */
+	w->status = DELIVER_DEFERRED;
+	w->list = span_lit("b@example.test\0c@example.test\0");
+	w->deliveries = 0;
+	assert_int_equal(act(w, QUEUE_REQUEUE, id), 1);
+	run_until(w, &w->deliveries, 2);
+	poll(NULL, 0, 300);
+	world_stop(w);
+	world_start(w);
+	memcpy(w->last_id, id, sizeof(id));
+	requeue_a_list(w);
+	wait_for_files(w, 0);
 }
 
 /* ---- marks and damage ---- */
@@ -332,6 +392,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_list_with_an_owner_is_a_message_of_its_own, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(a_silent_agent_is_given_up, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(agents_are_lost_while_content_is_read, world_set_up, world_tear_down),
+		cmocka_unit_test_setup_teardown(a_requeued_message_is_resolved_again, world_set_up, world_tear_down),
+		cmocka_unit_test_setup_teardown(so_is_one_in_a_file_after_a_kill, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(marks_come_before_the_next_try, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(a_damaged_record_is_set_aside, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(receivers_are_slowed_down, world_set_up, world_tear_down),

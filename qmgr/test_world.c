@@ -117,6 +117,7 @@ int world_set_up(void **state)
 	buf_init(&w->lines, BUF_NO_LIMIT);
 	w->status = DELIVER_SENT;
 	w->transport = "virtual";
+	w->list = span_lit("a@example.test\0b@example.test\0a@example.test\0list@example.test\0");
 	world_start(w);
 	*state = w;
 	return 0;
@@ -235,7 +236,7 @@ static void route(struct world *w, struct agent *a, struct span packet, uint64_t
 	w->routes++;
 	if (!w->owns_lists && span_starts(r.recipient, span_lit("list@")) && !(r.flags & ROUTE_NO_ALIASES)) {
 		reply.verdict = ROUTE_EXPANDED;
-		reply.expansion = span_lit("a@example.test\0b@example.test\0a@example.test\0list@example.test\0");
+		reply.expansion = w->list;
 	}
 	reply.address = r.recipient;
 	assert_int_equal(ipc_blocking_send(a->fd, &resolve_reply_type, 0, request, &reply), 0);
@@ -427,7 +428,7 @@ int public_socket(const struct world *w)
 	return fd;
 }
 
-bool log_has(struct world *w, const char *text)
+static bool log_has(struct world *w, const char *text)
 {
 	read_log(w);
 	return span_search(buf_span(&w->lines), span_of(text)) != SPAN_NOT_FOUND;

@@ -41,6 +41,7 @@ struct world {
 	bool         is_durable, is_silent, loses_connection, checkpoint_fails, reports_itself;
 	bool         owns_lists;	/* an address list@... is expanded by the agent, for owner-list@... */
 	const char  *transport;		/* the router's answer */
+	struct span  list;		/* what it makes of list@..., each ended by NUL */
 	uint32_t     notify;		/* of what is committed */
 	/* what it saw */
 	struct buf   lines;		/* of the log */
@@ -81,8 +82,7 @@ uint64_t act(struct world *w, enum queue_action action, const char *id);
 void flush(struct world *w);
 /* public_socket - a connection to public/qmgr. */
 int public_socket(const struct world *w);
-/* log_has - a line of its log has that text (wait_for_log: will have it, while the world plays). */
-bool log_has(struct world *w, const char *text);
+/* wait_for_log - play until a line of its log has that text. */
 void wait_for_log(struct world *w, const char *text);
 /* files_of - how many message files there are. */
 size_t files_of(const struct world *w);

@@ -2,6 +2,7 @@
 /* postcat.c - show a message of the queue: envelope, header, body (postcat(1)) */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,28 +17,31 @@
 
 struct shown {
 	bool envelope, header, body;
+	bool with_name;		/* before each line */
 };
+
+static FILE *out;
 
 static void field(const char *name, struct span value)
 {
 	if (value.len > 0)
-		printf("%s: " SPAN_FMT "\n", name, SPAN_ARG(value));
+		fprintf(out, "%s: " SPAN_FMT "\n", name, SPAN_ARG(value));
 }
 
 static void show_recipient(const struct envelope_recipient *r)
 {
 	field("original_recipient", r->original.len > 0 ? r->original : r->address);
 	if (r->notify != 0)
-		printf("named_attribute: notify_flags=%u\n", (unsigned)r->notify);
+		fprintf(out, "named_attribute: notify_flags=%u\n", (unsigned)r->notify);
 	if (r->orcpt.len > 0)
-		printf("named_attribute: dsn_orig_rcpt=" SPAN_FMT "\n", SPAN_ARG(r->orcpt));
+		fprintf(out, "named_attribute: dsn_orig_rcpt=" SPAN_FMT "\n", SPAN_ARG(r->orcpt));
 	field("recipient", r->address);
 }
 
 static void attribute(const char *name, struct span value)
 {
 	if (value.len > 0)
-		printf("named_attribute: %s=" SPAN_FMT "\n", name, SPAN_ARG(value));
+		fprintf(out, "named_attribute: %s=" SPAN_FMT "\n", name, SPAN_ARG(value));
 }
 
 static void show_envelope(const struct envelope *e, uint64_t size)
@@ -48,8 +52,8 @@ static void show_envelope(const struct envelope *e, uint64_t size)
 
 	(void)localtime_r(&seconds, &broken);
 	strftime(when, sizeof(when), "%a %b %e %H:%M:%S %Y", &broken);
-	printf("message_size: %llu\nmessage_arrival_time: %s\n", (unsigned long long)size, when);
-	printf("create_time: %s\n", when);
+	fprintf(out, "message_size: %llu\nmessage_arrival_time: %s\n", (unsigned long long)size, when);
+	fprintf(out, "create_time: %s\n", when);
 	attribute("log_message_origin", e->client_name);
 	attribute("client_name", e->client_name);
 	attribute("client_address", e->client_address);
@@ -60,7 +64,7 @@ static void show_envelope(const struct envelope *e, uint64_t size)
 	attribute("sasl_username", e->sasl_username);
 	attribute("sasl_sender", e->sasl_sender);
 	attribute("envelope_id", e->envid);
-	printf("sender: " SPAN_FMT "\n", SPAN_ARG(e->sender));
+	fprintf(out, "sender: " SPAN_FMT "\n", SPAN_ARG(e->sender));
 	for (size_t i = 0; i < e->recipient_count; i++)
 		show_recipient(&e->recipients[i]);
 }
@@ -70,7 +74,7 @@ static void show_text(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if (s.ptr[i] != '\r' || i + 1 == s.len || s.ptr[i + 1] != '\n')
-			putchar(s.ptr[i]);
+			putc(s.ptr[i], out);
 }
 
 static void show_content(struct span content, const struct shown *shown)
@@ -81,7 +85,7 @@ static void show_content(struct span content, const struct shown *shown)
 	if (shown->header)
 		show_text(span_first(content, header));
 	if (shown->header && shown->body)
-		putchar('\n');
+		putc('\n', out);
 	if (shown->body)
 		show_text(span_skip(content, header + 2));
 }
@@ -110,24 +114,57 @@ static int show(struct queue_client *c, const char *id, const struct shown *show
 	if (reply.file >= 0)
 		close(reply.file);
 	if (shown->envelope) {
-		printf("*** ENVELOPE RECORDS %s ***\n", id);
+		fprintf(out, "*** ENVELOPE RECORDS %s ***\n", id);
 		show_envelope(&e, reply.content_length);
 	}
 	if (shown->envelope && (shown->header || shown->body))
-		printf("*** MESSAGE CONTENTS %s ***\n", id);
+		fprintf(out, "*** MESSAGE CONTENTS %s ***\n", id);
 	show_content(span_make(content, reply.content_length), shown);
 	if (shown->envelope)
-		printf("*** HEADER EXTRACTED %s ***\n*** MESSAGE FILE END %s ***\n", id, id);
+		fprintf(out, "*** HEADER EXTRACTED %s ***\n*** MESSAGE FILE END %s ***\n", id, id);
 	return 0;
+}
+
+/* show_named - the same, with the id before each line. */
+static int show_named(struct queue_client *c, const char *id, const struct shown *shown)
+{
+	char *text = NULL;
+	size_t length = 0;
+	struct span rest, line;
+	int result;
+
+	out = open_memstream(&text, &length);
+	if (out == NULL) {
+		log_error("out of memory");
+		return 1;
+	}
+	result = show(c, id, shown);
+	fclose(out);
+	out = stdout;
+	rest = span_make(text, length);
+	while (rest.len > 0) {
+		(void)span_cut(&rest, '\n', &line);
+		fprintf(out, "%s: " SPAN_FMT "\n", id, SPAN_ARG(line));
+	}
+	free(text);
+	return result;
+}
+
+/* refuse - options that look into the records of Postfix's queue files, which ours do not have. */
+static int refuse(int option)
+{
+	log_error("-%c: messages of this queue have no records or offsets; use -e, -h and -b", option);
+	return EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
 {
-	struct shown shown = { false, false, false };
+	struct shown shown = { .with_name = false };
 	const char *config_dir = NULL;
 	struct queue_client c;
 	int option, result = 0;
 
+	out = stdout;
 	log_open("postcat", LOG_TO_STDERR, -1);
 	while ((option = getopt(argc, argv, "bc:defhnoqrs:v")) >= 0) {
 		switch (option) {
@@ -136,17 +173,19 @@ int main(int argc, char **argv)
 		case 'h': shown.header = true; break;
 		case 'c': config_dir = optarg; break;
 		case '?': return EXIT_USAGE;
-		default: break;	/* -q, -d, -f, -n, -o, -r, -s, -v: ids are always looked up, records have no offsets */
+		case 'f': shown.with_name = true; break;
+		case 'd': case 'n': case 'o': case 's': return refuse(option);
+		default: break;	/* -q, -r, -v: ids are always looked up, and there is one order */
 		}
 	}
 	if (optind == argc) {
-		log_error("usage: postcat [-beh] [-c config_dir] [-q] queue_id ...");
+		log_error("usage: postcat [-befh] [-c config_dir] [-q] queue_id ...");
 		return EXIT_USAGE;
 	}
 	if (!shown.body && !shown.header && !shown.envelope)
-		shown = (struct shown){ true, true, true };
+		shown.envelope = shown.header = shown.body = true;
 	queue_client_open(&c, config_dir);
 	for (; optind < argc; optind++)
-		result |= show(&c, argv[optind], &shown);
+		result |= (shown.with_name ? show_named : show)(&c, argv[optind], &shown);
 	return result;
 }

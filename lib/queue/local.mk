@@ -10,7 +10,7 @@ lib_queue_libqueue_a_SOURCES = \
 	lib/queue/store.c lib/queue/store.h lib/queue/store_index.c
 
 check_PROGRAMS += lib/queue/envelope_test lib/queue/queue_id_test lib/queue/journal_test lib/queue/state_test \
-	lib/queue/message_file_test lib/queue/store_test
+	lib/queue/message_file_test lib/queue/store_test lib/queue/power_cut_test
 lib_queue_envelope_test_SOURCES = lib/queue/envelope_test.c
 lib_queue_envelope_test_LDADD = $(LIBS_QUEUE) $(TEST_LIBS)
 lib_queue_queue_id_test_SOURCES = lib/queue/queue_id_test.c
@@ -23,6 +23,8 @@ lib_queue_message_file_test_SOURCES = lib/queue/message_file_test.c
 lib_queue_message_file_test_LDADD = $(LIBS_QUEUE) $(TEST_LIBS)
 lib_queue_store_test_SOURCES = lib/queue/store_test.c
 lib_queue_store_test_LDADD = $(LIBS_QUEUE) $(TEST_LIBS)
+lib_queue_power_cut_test_SOURCES = lib/queue/power_cut_test.c
+lib_queue_power_cut_test_LDADD = $(LIBS_QUEUE) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/queue/fuzz_envelope lib/queue/fuzz_journal lib/queue/fuzz_message_file
 lib_queue_fuzz_envelope_SOURCES = lib/queue/fuzz_envelope.c
