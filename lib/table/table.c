@@ -121,25 +121,33 @@ static bool load(struct table *t)
 	return true;
 }
 
+/* reopen_changed - true: the file has been replaced, and the new one is open. */
+static bool reopen_changed(struct table *t)
+{
+	struct stamp stamp;
+
+	if (t->path == NULL || !stamp_of(t->path, &stamp) || stamp_equal(&stamp, &t->stamp))
+		return false;
+	if (!load(t)) {
+		log_warning("%s has changed and cannot be opened: %s; using the old one", t->spec, t->error);
+		return false;
+	}
+	log_note("%s has changed: opened anew", t->spec);
+	return true;
+}
+
 /* refresh - at most once a second: has the file been replaced, can a missing one be opened now? */
 static void refresh(struct table *t)
 {
 	uint64_t now = clock_now_us();
-	struct stamp stamp;
 
 	if (now < t->next_check_us || t->type == NULL)
 		return;
 	t->next_check_us = now + CLOCK_SECOND_US;
-	if (t->state == NULL) {
+	if (t->state == NULL)
 		load(t);
-		return;
-	}
-	if (t->path == NULL || !stamp_of(t->path, &stamp) || stamp_equal(&stamp, &t->stamp))
-		return;
-	if (load(t))
-		log_note("%s has changed: opened anew", t->spec);
 	else
-		log_warning("%s has changed and cannot be opened: %s; using the old one", t->spec, t->error);
+		reopen_changed(t);
 }
 
 /* ---- which files ---- */
@@ -283,6 +291,10 @@ enum table_status table_find(struct table *t, struct span key, struct arena *are
 	if (t->type->flags & TABLE_FOLDS)
 		key = arena_lower(arena, key);
 	status = t->type->find(t->state, key, arena, value);
+	/* "No" may return mail for good: a file that was replaced within this second is asked, too.  Another process
+	 * of ours may know it already, and have promised to deliver. */
+	if (status == TABLE_NOT_FOUND && reopen_changed(t))
+		status = t->type->find(t->state, key, arena, value);
 	if (status == TABLE_FAILED)
 		log_warning("%s lookup error for \"" SPAN_FMT "\"", t->spec, SPAN_ARG(key));
 	return status;
