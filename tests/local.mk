@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 EXTRA_DIST += tests/fuzz_main.c tests/instance tests/layers tests/run-tests tests/posterntest.py tests/trial \
-	tests/setup.sh quickstart runtests autogen
+	tests/setup.sh tests/valgrind.supp quickstart runtests autogen
 
 # One folder with all programs as master wants them (daemon_directory) and all commands: the build
 # tree made to look installed, for tests/instance and quickstart.
