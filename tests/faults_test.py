@@ -11,10 +11,12 @@ import itertools
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,8 @@ import threading
 import time
 import unittest
 
-from posterntest import SHARED, Instance, free_port, main, wait_until
+from posterntest import SHARED, Instance, free_port, loose_tls, main, wait_until
+from queue_test import FarEnd
 
 IS_ROOT = os.geteuid() == 0
 IN_NAMESPACE = "POSTERN_TEST_NAMESPACE" in os.environ
@@ -71,7 +74,7 @@ class Fault(unittest.TestCase):
     def end(self):
         with contextlib.suppress(RuntimeError):
             self.host.stop()
-        for sub in ("queue", "mail"):
+        for sub in ("queue", "mail", "log"):
             subprocess.run(["umount", "-l", self.host.dir / sub], stderr=subprocess.DEVNULL,
                            check=False)
         shutil.rmtree(self.host.dir, ignore_errors=True)
@@ -228,12 +231,35 @@ class MailFull(Fault):
         self.check_all_arrived()
 
 
-def limit_descriptors(pid, limit):
-    """As the user it runs as: that needs no capability."""
+def limit_as_its_user(pid, option):
+    """Set a limit of a process as the user it runs as: that needs no capability."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     uid, gid = (int(re.search(rf"^{key}:\t(\d+)", status, re.M).group(1)) for key in ("Uid", "Gid"))
-    subprocess.run(["prlimit", f"--pid={pid}", f"--nofile={limit}:"], check=True, extra_groups=(),
+    subprocess.run(["prlimit", f"--pid={pid}", option], check=True, extra_groups=(),
                    user=uid, group=gid)
+
+
+@needs_root
+@unittest.skipUnless(shutil.which("prlimit"), "no prlimit")
+class NoMemory(Fault):
+    """Whoever gets no memory ends, and is replaced; what was acknowledged is safe."""
+
+    def test_each_helper(self):
+        self.begin(*QUICK)
+        for name in ("smtpd", "qmgr", "local", "router", "login", "auth", "dns", "tlsmgr"):
+            with self.subTest(name):
+                self.assertEqual(self.send()[0], 250)
+                for pid in self.pids(name):
+                    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[0])
+                    limit_as_its_user(pid, f"--as={pages * resource.getpagesize()}:")
+                for size in (100, 3000000, 60000, 300000):
+                    self.assertIn(self.try_to_send(size=size)[0], (250, 421, 451, 452))
+                with contextlib.suppress(OSError, imaplib.IMAP4.error), self.imap() as c:
+                    c.select("INBOX")
+                for pid in self.pids(name):
+                    limit_as_its_user(pid, "--as=unlimited:")
+                self.send_until_ok(size=300000)
+        self.check_all_arrived()
 
 
 @needs_root
@@ -244,7 +270,8 @@ class NoDescriptors(Fault):
     def limit(self, name, room=None, limit=None):
         """No more descriptors than each process of it has now, and a few; or the given limit."""
         for pid in self.pids(name):
-            limit_descriptors(pid, limit or len(os.listdir(f"/proc/{pid}/fd")) + room)
+            most = limit or len(os.listdir(f"/proc/{pid}/fd")) + room
+            limit_as_its_user(pid, f"--nofile={most}:")
 
     @staticmethod
     def cpu_seconds(pid):
@@ -374,6 +401,51 @@ class Stopped(Fault):
         self.check_all_arrived()
 
 
+    def test_a_stopped_key_holder_costs_only_handshakes(self):
+        self.begin("tls=yes", "main.master_heartbeat_limit=1h", "main.disable_plaintext_auth=no")
+
+        def handshake(service):
+            with socket.create_connection(("127.0.0.1", self.host.port(service)), 60) as s:
+                with loose_tls().wrap_socket(s):
+                    return True
+        stopped = self.stop_helpers("tlsmgr")
+        for service in ("submissions", "imaps", "pop3s"):
+            with self.assertRaises((ConnectionError, ssl.SSLError), msg=service):
+                handshake(service)
+        self.use_all()
+        self.go_on(stopped)
+        for service in ("submissions", "imaps", "pop3s"):
+            self.assertTrue(handshake(service))
+
+    def test_logins_end_when_the_judge_or_the_mail_store_stands_still(self):
+        self.begin("main.master_heartbeat_limit=1h", "main.login_timeout=20s")
+        for name in ("auth", "imapd"):
+            stopped = self.stop_helpers(name)
+            with self.subTest(name):
+                with self.assertRaises((OSError, imaplib.IMAP4.error)) as caught:
+                    with self.imap(100) as c:
+                        c.select("INBOX")
+                self.assertNotIsInstance(caught.exception, TimeoutError)
+                self.send_until_ok()
+            self.go_on(stopped)
+        self.use_all()
+
+
+@needs_mounts
+class LogFull(Fault):
+    def test_mail_goes_on_without_a_log(self):
+        folder = self.on_file_system("log", "size=1m")
+        self.begin(folder=folder)
+        self.assertEqual(self.send()[0], 250)
+        hog_space(folder / "log")
+        for _ in range(50):
+            self.assertEqual(self.send()[0], 250)
+        (folder / "log" / "hog").unlink()
+        self.send_until_ok()
+        self.check_all_arrived()
+        wait_until(lambda: self.send() and "status=sent" in self.host.log()[-4000:], 30)
+
+
 class KilledWhileStreaming(Fault):
     def stream(self, victim, when):
         """Half of a large message, kill, the rest: the reply, or None for a lost connection."""
@@ -452,10 +524,13 @@ class DamagedFiles(Fault):
         data = bytearray(files[0].read_bytes())
         data[len(data) // 2] ^= 1
         files[0].write_bytes(data)
-        self.host.start()
+        far = FarEnd()
+        self.host.start("users=4", f"route.far.test=127.0.0.1:{far.port}", *QUICK)
         self.host.call("flush")
-        self.send_until_ok()
-        self.host.wait_for_mails("u1", 1)
+        wait_until(lambda: len(far.mails) >= 2 and "damaged: not delivered" in self.host.log(), 30,
+                   self.host.log_tail)
+        self.assertEqual([p.name for p in (self.host.dir / "queue" / "corrupt").iterdir()], [files[0].name])
+        self.assertEqual(len(far.mails), 2)
         self.assertNotIn("status=bounced", self.host.log())
 
     def test_a_mailbox_outlives_its_caches(self):

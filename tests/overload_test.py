@@ -16,7 +16,7 @@ import threading
 import time
 import unittest
 
-from posterntest import Instance, main, message, wait_until
+from posterntest import Instance, loose_tls, main, message, wait_until
 
 SLOW = int(os.environ.get("POSTERN_SLOW_CLIENTS", "1000"))
 HONEST = 40
@@ -271,7 +271,8 @@ class Overload(Host):
     """More sessions than allowed: the one idle longest makes room, or a newcomer is told 421."""
     LIMIT = 40
     OPTIONS = (f"main.smtpd_session_limit={LIMIT}", f"main.login_session_limit={LIMIT}",
-               "main.service_worker_limit=1")
+               "main.service_worker_limit=1", "main.smtpd_timeout=60s", "tls=yes",
+               "main.disable_plaintext_auth=no")
 
     def crowd(self, service):
         """Three times as many as allowed, each greeted or turned away."""
@@ -307,6 +308,52 @@ class Overload(Host):
         for _ in range(HONEST):
             self.honest_pop3()
         for s in crowd:
+            s.close()
+
+    def test_silence_instead_of_a_tls_handshake(self):
+        for service in ("imaps", "pop3s"):
+            held = [socket.create_connection(("127.0.0.1", self.host.port(service)), 30)
+                    for _ in range(3 * self.LIMIT)]
+            for _ in range(5):
+                with socket.create_connection(("127.0.0.1", self.host.port(service)), 30) as s:
+                    with loose_tls().wrap_socket(s) as tls:
+                        self.assertRegex(tls.recv(100), rb"\A(\* OK|\+OK)")
+            for s in held:
+                s.close()
+
+    def start_message(self):
+        """A session inside DATA, or None when there was no room."""
+        try:
+            s = smtplib.SMTP("127.0.0.1", self.host.port("smtp"), timeout=30)
+            s.ehlo()
+            s.mail("a@example.test")
+            s.rcpt("u1@example.test")
+            return s if s.docmd("DATA")[0] == 354 else None
+        except (smtplib.SMTPException, OSError):
+            return None
+
+    def test_messages_that_only_drip_lose_their_place(self):
+        held = [s for s in (self.start_message() for _ in range(2 * self.LIMIT)) if s]
+        self.assertGreater(len(held), self.LIMIT // 2)
+        stop = threading.Event()
+
+        def drip():
+            while not stop.wait(0.5):
+                for s in held:
+                    with contextlib.suppress(OSError):
+                        s.sock.send(b"x")
+        threading.Thread(target=drip, daemon=True).start()
+
+        def served():
+            try:
+                self.honest_smtp()
+                return True
+            except (smtplib.SMTPException, OSError):
+                return False
+        # A tenth of smtpd_timeout, long before the whole of it.
+        wait_until(served, 30, self.host.log_tail)
+        stop.set()
+        for s in held:
             s.close()
 
     def test_a_message_under_way_is_not_thrown_out(self):

@@ -183,6 +183,7 @@ class TapResult(unittest.TestResult):
     def __init__(self, total):
         super().__init__()
         self.number = 0
+        self.faulty = None
         print(f"1..{total}", flush=True)
 
     def line(self, word, test, note=""):
@@ -206,6 +207,17 @@ class TapResult(unittest.TestResult):
         if not isinstance(test, unittest.TestCase):     # setUpClass: its tests do not run
             print(f"Bail out! {test}", flush=True)
         self.fault(test, err)
+
+    def addSubTest(self, test, subtest, err):
+        """The test itself gets neither success nor failure then: its line comes with the first fault."""
+        super().addSubTest(test, subtest, err)
+        if err is None:
+            return
+        if test is not self.faulty:
+            self.line("not ok", test)
+        self.faulty = test
+        for text in [str(subtest), *self._exc_info_to_string(err, test).splitlines()]:
+            print(f"#   {text}", flush=True)
 
     def addSkip(self, test, reason):
         self.line("ok", test, f" # SKIP {reason}")
