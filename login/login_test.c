@@ -310,6 +310,13 @@ static void test_pop3_capa(void **state)
 	      "SASL PLAIN LOGIN\r\n.\r\n+OK Logging out\r\n");
 }
 
+static void test_pop3_utf8(void **state)
+{
+	(void)state;
+	check(&front_pop3, "UTF8\r\nUTF8 now\r\nQUIT\r\n",
+	      "+OK ready\r\n+OK UTF8 enabled\r\n-ERR UTF8 takes no argument.\r\n+OK Logging out\r\n");
+}
+
 static void test_pop3_logins(void **state)
 {
 	static const char *const rows[] = {
@@ -364,6 +371,7 @@ int main(void)
 		cmocka_unit_test(test_session_not_to_be_had),
 		cmocka_unit_test(test_imap_starttls_without_certificate),
 		cmocka_unit_test(test_pop3_capa),
+		cmocka_unit_test(test_pop3_utf8),
 		cmocka_unit_test(test_pop3_logins),
 		cmocka_unit_test(test_pop3_pipelined_commands_go_to_the_session),
 		cmocka_unit_test(test_pop3_errors),
