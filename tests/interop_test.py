@@ -8,7 +8,7 @@ import smtplib
 import unittest
 
 from peers import Dovecot, why_no_dovecot
-from posterntest import Instance, main, message
+from posterntest import Instance, main, message, needs_peers
 
 USERS = 6
 FOLDERS = ["Arbeit", "Entw&APw-rfe", "Work", "Work/2026", "Work/2026/Q1", "&ZeVnLIqe-", "with space"]
@@ -81,6 +81,7 @@ def fill(client, folder, count):
         client.append(quoted(folder), flags, date, text)
 
 
+@needs_peers
 @unittest.skipIf(why_no_dovecot("imap", "pop3"), why_no_dovecot("imap", "pop3"))
 class DovecotMaildir(unittest.TestCase):
     maxDiff = None

@@ -5,7 +5,7 @@ import smtplib
 import unittest
 
 from peers import Dovecot, Postfix, why_no_dovecot, why_no_postfix
-from posterntest import Instance, main, wait_until
+from posterntest import Instance, main, needs_peers, wait_until
 
 MAIL_UID = 64120
 SOON = ["main.minimal_backoff_time=1s", "main.maximal_backoff_time=2s", "main.queue_run_delay=1s"]
@@ -35,6 +35,7 @@ class Fates:
                    lambda: f"{recipient}: {dsn} {status}\n{host.log_tail()}")
 
 
+@needs_peers
 @unittest.skipIf(why_no_postfix(), why_no_postfix())
 class ToPostfix(Fates, unittest.TestCase):
     @classmethod
@@ -85,6 +86,7 @@ class ToPostfix(Fates, unittest.TestCase):
             self.assertEqual(bare.mails("a"), [])
 
 
+@needs_peers
 @unittest.skipIf(why_no_postfix(), why_no_postfix())
 class FromPostfix(unittest.TestCase):
     @classmethod
@@ -163,6 +165,7 @@ class AuthenticatedRelay(Fates, unittest.TestCase):
         self.assertFalse(any(b"never" in m for m in self.far.mails("u2")))
 
 
+@needs_peers
 @unittest.skipIf(why_no_dovecot("lmtp"), why_no_dovecot("lmtp"))
 class Lmtp(Fates, unittest.TestCase):
     """Dovecot knows u1 and u2 only."""
@@ -194,6 +197,7 @@ class Lmtp(Fates, unittest.TestCase):
         self.deliver_by(f"unix:{self.dovecot.dir}/lmtp.sock")
 
 
+@needs_peers
 @unittest.skipIf(why_no_postfix(), why_no_postfix())
 class AuthForPostfix(unittest.TestCase):
     """Postfix asks our auth by Dovecot's protocol."""
