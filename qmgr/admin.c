@@ -293,6 +293,7 @@ void handle_action(struct ipc_request *request)
 	if (r->action <= QUEUE_EXPIRE &&
 	    (is_owner(request) || (r->action == QUEUE_FLUSH && may(request, ALLOWED_FLUSH)))) {
 		reply.refused = false;
+		scan_await();	/* what was asked of all is done to all, also just after a start */
 		if (r->action == QUEUE_FLUSH)
 			schedule_flush(&qmgr->schedule);
 		reply.count = act_on(r);
@@ -306,10 +307,12 @@ void handle_read(struct ipc_request *request)
 {
 	const struct queue_read_request *r = request->message;
 	struct queue_read_reply reply = { .file = -1 };
-	struct message *m = is_owner(request) ? message_find(r->queue_id) : NULL;
+	struct message *m;
 	struct describing d = { .arena = request->arena, .out = { .fd = -1 } };
 	struct buf envelope;
 
+	scan_await();
+	m = is_owner(request) ? message_find(r->queue_id) : NULL;
 	buf_init(&envelope, BUF_NO_LIMIT);
 	if (m != NULL && describe(m, &d)) {
 		envelope_encode(&envelope, &d.out.queued.envelope);

@@ -159,6 +159,7 @@ static void start(struct service_run *run)
 	list_init(&qmgr->waiting);
 	list_init(&qmgr->journal.segments);
 	task_waitlist_init(&qmgr->load_work);
+	task_waitlist_init(&qmgr->scan_end);
 	schedule_init(&qmgr->schedule, limits_of, qmgr);
 	store_index_init(&qmgr->index, &qmgr->store, sizeof(struct message));
 	task_hold_allowed(true);

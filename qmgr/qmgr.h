@@ -126,6 +126,7 @@ struct qmgr {
 	struct task_waitlist load_work, route_work, dispatch_work;
 	unsigned long long   free_bytes;	/* of the spool, as of the last tick */
 	bool                 is_scanned;
+	struct task_waitlist scan_end;
 	struct hash         *publishing;	/* ids whose files are being named: the scan leaves them alone */
 	struct ipc_server    ipc;
 };
@@ -254,6 +255,8 @@ bool bounce_tells(struct message *m, size_t i, enum bounce_kind kind);
 /* ---- scan.c ---- */
 /* scan_task - find the message files, beside service. */
 void scan_task(void *arg);
+/* scan_await - until every message is known.  Suspends. */
+void scan_await(void);
 /* message_resume - a message found at start. */
 void message_resume(struct message *m);
 

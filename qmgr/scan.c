@@ -142,4 +142,12 @@ void scan_task(void *arg)
 	for (unsigned folder = 0; folder < FOLDERS && !task_is_cancelled(); folder++)
 		scan_folder(folder);
 	qmgr->is_scanned = true;
+	task_wake_all(&qmgr->scan_end);
+}
+
+void scan_await(void)
+{
+	while (!qmgr->is_scanned)
+		if (task_wait(&qmgr->scan_end, CLOCK_NEVER) < 0)
+			return;
 }
