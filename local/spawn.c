@@ -16,7 +16,7 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 
-enum { STORE_TIMEOUT_S = 600 };
+enum { STORE_TIMEOUT_S = 600, DELIVERY_MAY = MAY_READ_FILES | MAY_WRITE_FILES };
 
 IPC_DEFINE(spawn_notice, 40, SPAWN_NOTICE);
 IPC_DEFINE(store_request, 41, STORE_REQUEST);
@@ -43,7 +43,7 @@ static enum outcome store(const struct store_request *r, struct arena *arena, st
 static NO_RETURN void run_child(const struct spawn_notice *n, bool strict)
 {
 	struct arena *arena = arena_new(NULL);
-	struct sandbox box = { .may = MAY_READ_FILES | MAY_WRITE_FILES, .root = SANDBOX_NO_ROOT, .has_user = true,
+	struct sandbox box = { .may = DELIVERY_MAY, .root = SANDBOX_NO_ROOT, .has_user = true,
 	                       .uid = (uid_t)n->uid, .gid = (gid_t)n->gid, .strict = strict };
 	struct store_request request;
 	struct store_reply reply;
@@ -121,6 +121,7 @@ static NO_RETURN void run_spawner(const struct service_run *run, int channel)
 	(void)signal(SIGCHLD, SIG_IGN);	/* nobody waits: the answer comes over the channel */
 	(void)signal(SIGTERM, SIG_IGN);	/* it ends with the process it serves */
 	sandbox_enter(&box);
+	sandbox_foresee(DELIVERY_MAY, box.strict);
 	while (spawn_one(channel, box.strict))
 		;
 	_exit(0);

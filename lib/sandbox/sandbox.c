@@ -160,8 +160,18 @@ void sandbox_take_user(const struct sandbox *s)
 	drop_capabilities(MAY_NOTHING);
 }
 
+static unsigned become_may(unsigned may)
+{
+	return may & ~(unsigned)(MAY_FORK | MAY_BECOME_USER);
+}
+
+void sandbox_foresee(unsigned may, bool strict)
+{
+	seccomp_foresee(become_may(may), strict);
+}
+
 void sandbox_become(const struct sandbox *s)
 {
 	sandbox_take_user(s);
-	enter(s, s->may & ~(unsigned)(MAY_FORK | MAY_BECOME_USER));
+	enter(s, become_may(s->may));
 }

@@ -64,6 +64,9 @@ void sandbox_become(const struct sandbox *s);
 /* sandbox_supervise - what master gives up for itself and for all it will start: no_new_privs, and the system calls that
  * no mail program needs (those refused with MAY_EXEC).  Its programs confine themselves on top of it. */
 void sandbox_supervise(void);
+/* sandbox_foresee - for a parent of many children that will enter sandbox_become with the same 'may' and
+ * 'strict': does once what costs each of them most. */
+void sandbox_foresee(unsigned may, bool strict);
 /* sandbox_user - "name", "number", "name:group", "number:number" to ids; false when unknown. */
 bool sandbox_user(const char *text, uid_t *uid, gid_t *gid);
 /* sandbox_static_owner - the one owner of all virtual mail, where virtual_uid_maps and virtual_gid_maps are

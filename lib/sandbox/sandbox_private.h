@@ -12,5 +12,8 @@ void landlock_close(int ruleset);
 
 /* seccomp_enter - refuse from now on every system call outside the sets of 'may'. */
 void seccomp_enter(unsigned may, bool strict);
+/* seccomp_foresee - compile that filter now; a later seccomp_enter with the same arguments, in this process or
+ * its children, only loads it. */
+void seccomp_foresee(unsigned may, bool strict);
 
 #endif

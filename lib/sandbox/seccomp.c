@@ -7,6 +7,9 @@
  * hands its filter down to them, so it refuses only what no mail program needs.  Sanitizers and valgrind need
  * calls of their own, at times of their own: there is no filter with them. */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -15,10 +18,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <fcntl.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "lib/base/attributes.h"
+#include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/base/valgrind.h"
 #include "lib/sandbox/sandbox_private.h"
@@ -214,27 +219,20 @@ void sandbox_report(void)
 	}
 }
 
-#ifdef WITH_SANITIZERS
-void seccomp_enter(unsigned may, bool strict)
-{
-	(void)may;
-	(void)refusal(strict);
-	(void)allow_sets;
-	(void)allow_base;
-	(void)allow_sockets;
-	(void)dangerous_calls;
-}
-#else
-void seccomp_enter(unsigned may, bool strict)
+/* ---- the filter, compiled once for each kind of process ---- */
+
+static struct {
+	bool              is_there;
+	unsigned          may;
+	bool              is_strict;
+	struct sock_fprog program;
+} compiled;
+
+static scmp_filter_ctx make_filter(unsigned may, bool strict)
 {
 	bool            runs_commands = (may & MAY_EXEC) != 0;
-	scmp_filter_ctx filter;
+	scmp_filter_ctx filter = seccomp_init(runs_commands ? SCMP_ACT_ALLOW : refusal(strict));
 
-	if (RUNNING_ON_VALGRIND) {
-		log_warning("sandbox: running on valgrind: no seccomp filter");
-		return;
-	}
-	filter = seccomp_init(runs_commands ? SCMP_ACT_ALLOW : refusal(strict));
 	if (filter == NULL)
 		log_fatal("sandbox: seccomp: no memory");
 	if (runs_commands) {
@@ -244,9 +242,58 @@ void seccomp_enter(unsigned may, bool strict)
 		allow_sockets(filter, may);
 		allow_sets(filter, may);
 	}
-	/* All threads at once, should a library have started one before. */
-	must(seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1), "attribute");
-	must(seccomp_load(filter), "load");
-	seccomp_release(filter);
+	return filter;
 }
+
+/* libseccomp writes programs to descriptors only. */
+static void read_program(int fd)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	void *code = size > 0 ? malloc((size_t)size) : NULL;
+
+	if (code == NULL || fs_pread_all(fd, code, (size_t)size, 0) < 0)
+		log_fatal("sandbox: seccomp: reading the filter: %s", strerror(errno));
+	free(compiled.program.filter);
+	compiled.program.filter = code;
+	compiled.program.len = (unsigned short)((size_t)size / sizeof(struct sock_filter));
+}
+
+void seccomp_foresee(unsigned may, bool strict)
+{
+	scmp_filter_ctx filter;
+	int             fd;
+
+	if (compiled.is_there && compiled.may == may && compiled.is_strict == strict)
+		return;
+	filter = make_filter(may, strict);
+	fd = memfd_create("filter", MFD_CLOEXEC);
+	if (fd < 0)
+		log_fatal("sandbox: seccomp: %s", strerror(errno));
+	must(seccomp_export_bpf(filter, fd), "export");
+	read_program(fd);
+	(void)close(fd);
+	seccomp_release(filter);
+	compiled.may = may;
+	compiled.is_strict = strict;
+	compiled.is_there = true;
+}
+
+/* Sanitizers and valgrind need calls of their own, at times of their own. */
+static bool has_no_filter(void)
+{
+#ifdef WITH_SANITIZERS
+	return true;
+#else
+	return RUNNING_ON_VALGRIND;
 #endif
+}
+
+void seccomp_enter(unsigned may, bool strict)
+{
+	if (has_no_filter())
+		return;
+	seccomp_foresee(may, strict);
+	/* All threads at once, should a library have started one before. */
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &compiled.program) != 0)
+		log_fatal("sandbox: seccomp: load: %s", strerror(errno));
+}

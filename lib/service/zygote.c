@@ -26,7 +26,7 @@
 #include "lib/base/list.h"
 #include "lib/base/log.h"
 
-enum { CHANNELS_MAX = 256 };
+enum { CHANNELS_MAX = 256, SESSION_MAY = MAY_READ_FILES | MAY_WRITE_FILES };
 
 /* One running session process. */
 struct session {
@@ -125,7 +125,7 @@ static bool become_owner(const struct zygote *z, const struct session_request *m
 		.has_user = z->run->is_privileged,
 		.uid = (uid_t)m->uid,
 		.gid = (gid_t)m->gid,
-		.may = MAY_READ_FILES | MAY_WRITE_FILES,
+		.may = SESSION_MAY,
 		.strict = z->run->sandbox.strict,
 	};
 
@@ -459,6 +459,7 @@ void zygote_main(struct service_run *run, const struct zygote_work *work)
 	for (size_t i = 0; i < run->listener_count; i++)
 		(void)fcntl(run->listeners[i], F_SETFL, fcntl(run->listeners[i], F_GETFL) | O_NONBLOCK);
 	watch_children();
+	sandbox_foresee(SESSION_MAY, run->sandbox.strict);
 	while (turn(&z, polled))
 		;
 	free(polled);
