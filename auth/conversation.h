@@ -26,11 +26,13 @@ struct conversations {
 	size_t      count;
 };
 
+/* conversations_init - none yet.  conversations_free - ends all; c itself is the caller's. */
 void conversations_init(struct conversations *c);
 void conversations_free(struct conversations *c);
 /* conversation_new - with copies of the facts; number is the caller's.  NULL: no such mechanism is offered. */
 struct conversation *conversation_new(const struct auth *a, struct conversations *c, uint64_t number,
                                       const struct auth_facts *facts);
+/* conversation_find - by its number, or NULL. */
 struct conversation *conversation_find(struct conversations *c, uint64_t number);
 /* conversation_end - wipes what was said. */
 void conversation_end(struct conversations *c, struct conversation *one);

@@ -18,6 +18,7 @@ struct penalty_rules {
 	size_t   table_size;
 };
 
+/* penalties_new - an empty table; copies rules.  Never NULL.  penalties_free - gives it back. */
 struct penalties *penalties_new(const struct penalty_rules *rules);
 void penalties_free(struct penalties *p);
 /* penalty_before - how long a login from address waits before it is looked at: nothing for the first few failures. */

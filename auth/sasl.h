@@ -35,6 +35,7 @@ enum { SASL_FIELD_MAX = 1024 };
 extern const struct sasl_mechanism sasl_mechanisms[];
 extern const size_t sasl_mechanism_count;
 
+/* sasl_find - by name in any case; NULL: not one of ours.  Whether it is offered is the configuration's to say. */
 const struct sasl_mechanism *sasl_find(struct span name);
 /* sasl_next - take the client's next response (has_response: there is one, perhaps empty). */
 enum sasl_step sasl_next(struct sasl_exchange *x, bool has_response, struct span response);

@@ -96,6 +96,7 @@ enum outcome alias_parse(struct alias_expansion *x, struct span text, struct why
 
 /* ---- report.c ---- */
 
+/* local_log - the line of this try, in Postfix's form; relay: "virtual" or "local". */
 void local_log(const struct delivery *d, const char *relay);
 
 #endif

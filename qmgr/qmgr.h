@@ -151,6 +151,7 @@ void journal_leave(struct message *m);
 void journal_tick(void);
 
 /* ---- messages.c ---- */
+/* message_find - by queue id; NULL: not in the queue. */
 struct message *message_find(struct span id);
 /* message_accept - a message just made durable joins the queue. */
 struct message *message_accept(const struct commit *commit, bool is_held);
@@ -182,6 +183,7 @@ void heap_add(struct heap *h, struct message *m);
 void heap_remove(struct heap *h, struct message *m);
 
 /* ---- marks.c: changes of message files, written behind, in order.  None suspends, but marks_await. ---- */
+/* marks_start - the task that writes. */
 void marks_start(void);
 /* mark_recipient - state of recipient i.  mark_retry - of all open ones, and when to try again. */
 void mark_recipient(const struct message *m, size_t i);
@@ -196,6 +198,7 @@ bool marks_are_pending(struct span id);
 void marks_await(struct span id);
 
 /* ---- recipients.c ---- */
+/* run_of - of recipient i of an active message. */
 struct run *run_of(struct message *m, size_t i);
 /* recipients_queue - make jobs of the routed recipients of m. */
 void recipients_queue(struct message *m);
@@ -203,9 +206,9 @@ void recipients_queue(struct message *m);
 void recipient_sent(struct message *m, size_t i, bool is_durable);
 void recipient_deferred(struct message *m, size_t i, struct span dsn, struct span reason);
 void recipient_failed(struct message *m, size_t i, struct span dsn, struct span reason);
+enum expanded_by { EXPANDED_BY_AGENT, EXPANDED_BY_ROUTER };
 /* recipient_expanded - addresses take the place of i.  What an agent leads back to an ancestor is a loop and dropped;
  * the router ended its loops itself, and a virtual alias may keep a copy for its own address. */
-enum expanded_by { EXPANDED_BY_AGENT, EXPANDED_BY_ROUTER };
 void recipient_expanded(struct message *m, size_t i, struct span addresses, enum expanded_by by);
 /* recipient_is_own_ancestor - i came out of the expansion of its own address: not to be expanded again. */
 bool recipient_is_own_ancestor(struct message *m, size_t i);
@@ -218,14 +221,18 @@ void jobs_of_dead(void);
 void jobs_defer(struct job *job, struct span dsn, const char *reason);
 
 /* ---- route.c ---- */
+/* route_start - the tasks that ask router. */
 void route_start(struct qmgr *q);
 /* route_message - look up transport and nexthop of the idle recipients, then queue them. */
 void route_message(struct message *m);
 
 /* ---- agents.c ---- */
+/* agents_start - the task that gives jobs to agents.  agents_tick - once a second: ask for checkpoints, lose
+ * those that hang.  dispatch_kick - a job may go now. */
 void agents_start(struct qmgr *q);
 void agents_tick(void);
 void dispatch_kick(void);
+/* limits_of - for schedule_init: the limits of a transport by its parameters; user is the qmgr. */
 void limits_of(void *user, const char *transport, struct schedule_limits *out);
 
 /* ---- bounce.c ---- */
@@ -267,6 +274,7 @@ void allowed_prepare(const struct conf *conf);
 bool allowed(enum allowed_list list, uint64_t uid);
 
 /* ---- intake.c, admin.c ---- */
+/* handle_... - the requests of lib/ipc/commit.h and lib/ipc/queue_admin.h, each replies once.  handle_commit and handle_room do not suspend. */
 void handle_lease(struct ipc_request *request);
 void handle_commit(struct ipc_request *request);
 void handle_room(struct ipc_request *request);

@@ -58,6 +58,8 @@ struct schedule {
 	void        *user;
 };
 
+/* schedule_init - no transports yet.  limits_of is asked once for each new transport, with user; name borrowed.
+ * schedule_free - all transports, destinations and waiting jobs; jobs given out stay their takers'. */
 void schedule_init(struct schedule *s,
                    void (*limits_of)(void *user, const char *transport, struct schedule_limits *out), void *user);
 void schedule_free(struct schedule *s);

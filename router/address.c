@@ -2,7 +2,7 @@
 /* address.c - an address and its pieces, and its standard form
  *
  * Addresses come from the network.  Nothing inside a local part is ever routing: '%', '!' and '@' there are
- * plain bytes; a source route is dropped (RFC 5321 appendix C). */
+ * plain bytes; a source route is dropped (RFC 5321 C). */
 #include "router/router.h"
 
 /* at_sign - offset of the '@' between local part and domain; none when the last one stands in quotes. */

@@ -118,6 +118,7 @@ void deliver(struct delivery *d);
 
 /* ---- report.c ---- */
 
+/* report_recipient - log and send the result of one recipient; only the first counts.  why is borrowed. */
 void report_recipient(struct delivery *d, struct recipient *r, enum deliver_status status,
                       const struct why *why);
 /* report_open - the same for all that are still open. */

@@ -14,6 +14,7 @@ struct fake_backend {
 	struct buf recipients;	/* its recipients, each ended by a blank */
 };
 
+/* fake_backend_init - nothing committed yet.  fake_backend_free - gives its memory back, and closes the lease. */
 void fake_backend_init(struct fake_backend *f);
 void fake_backend_free(struct fake_backend *f);
 /* fake_backend_call - for struct smtpd_backend; user is the struct fake_backend. */

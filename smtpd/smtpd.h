@@ -240,6 +240,7 @@ struct span smtpd_counts_text(struct smtpd *s, struct arena *arena);
 
 /* ---- smtpd_mail.c: MAIL, RCPT ---- */
 
+/* smtpd_mail, smtpd_rcpt - obey the verb; args: what follows it.  They reply, and suspend. */
 enum smtpd_next smtpd_mail(struct smtpd *s, struct span args);
 enum smtpd_next smtpd_rcpt(struct smtpd *s, struct span args);
 /* smtpd_reset - end the transaction: nothing of it stays. */
@@ -249,6 +250,7 @@ const char *smtpd_queue_id(const struct smtpd *s);
 
 /* ---- smtpd_data.c: DATA, BDAT;  smtpd_content.c;  smtpd_commit.c ---- */
 
+/* smtpd_data, smtpd_bdat - obey the verb, read the content and commit it.  They reply, and suspend. */
 enum smtpd_next smtpd_data(struct smtpd *s, struct span args);
 enum smtpd_next smtpd_bdat(struct smtpd *s, struct span args);
 

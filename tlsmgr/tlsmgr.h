@@ -37,6 +37,8 @@ struct ticket_keys {
 	uint64_t       lifetime_us, newest_since_us;
 };
 
+/* ticket_keys_init - with one new key; times are microseconds of the monotonic clock.  Without secure memory the process
+ * ends.  ticket_keys_free wipes. */
 void ticket_keys_init(struct ticket_keys *t, uint64_t lifetime_us, uint64_t now_us);
 /* ticket_keys_at - rotate when it is time; the keys as tls_ticket_keys_reply has them, and for how long (seconds). */
 struct span ticket_keys_at(struct ticket_keys *t, uint64_t now_us, uint64_t *valid_s);

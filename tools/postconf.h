@@ -31,8 +31,8 @@ void postconf_load(struct postconf *p);
 int postconf_show_main(struct postconf *p);
 /* postconf_edit_main - p->action for the arguments. */
 int postconf_edit_main(struct postconf *p);
-/* postconf_master_* - -M whole entries, -F fields, -P parameters: show, and change. */
-enum postconf_master { MASTER_ENTRIES, MASTER_FIELD_VALUES, MASTER_PARAMETERS };
+enum postconf_master { MASTER_ENTRIES, MASTER_FIELD_VALUES, MASTER_PARAMETERS };	/* -M, -F, -P */
+/* postconf_show_master, postconf_edit_master - what of master.cf the arguments name; the exit status. */
 int postconf_show_master(struct postconf *p, enum postconf_master what);
 int postconf_edit_master(struct postconf *p, enum postconf_master what);
 /* postconf_print - a line, folded at 80 columns with -f. */

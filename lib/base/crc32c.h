@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* crc32c.h - CRC-32C (Castagnoli), as in RFC 3720 appendix B.4 */
+/* crc32c.h - CRC-32C (Castagnoli), as in RFC 3720 B.4 */
 #ifndef BASE_CRC32C_H
 #define BASE_CRC32C_H
 

@@ -66,6 +66,7 @@ struct ipc_type {
 /* ---- encoding alone (for tests and fuzzing; channels do it themselves) ---- */
 
 struct buf;
+/* ipc_encode - append header and fields of message; what does not fit sets out->overflowed.  Descriptors stay the caller's. */
 void ipc_encode(struct buf *out, const struct ipc_type *type, uint16_t flags, uint64_t request,
                 const void *message);
 struct ipc_header {

@@ -72,6 +72,7 @@ void mailbox_idle(struct mailbox *m);
 
 /* ---- looking ---- */
 
+/* Facts of the view, as of the last mailbox_update or mailbox_refresh. */
 bool     mailbox_is_read_only(const struct mailbox *m);	/* asked for, or forced by the file system */
 uint32_t mailbox_uidvalidity(const struct mailbox *m);
 uint32_t mailbox_uidnext(const struct mailbox *m);

@@ -65,6 +65,7 @@ enum mail_result result_of_errno(int error);
 
 /* ---- mailbox.c ---- */
 
+/* record_of - message seq of the view (from 1).  base_of - its file's name without flags.  Both borrowed from the view. */
 struct message *record_of(struct mailbox *m, uint32_t seq);
 struct span base_of(const struct mailbox *m, const struct message *r);
 enum { FILE_NAME_SIZE = 512 };

@@ -169,7 +169,7 @@ void smtp_address_split(struct span address, struct span *local, struct span *do
 	*domain = span_skip(address, at + 1);
 }
 
-/* "@a,@b:" - taken and thrown away (RFC 5321 appendix C: servers SHOULD ignore it). */
+/* "@a,@b:" - taken and thrown away (RFC 5321 C: servers SHOULD ignore it). */
 static bool skip_source_route(struct cursor *c)
 {
 	while (c->p < c->end && *c->p == '@') {

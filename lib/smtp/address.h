@@ -2,7 +2,7 @@
 /* address.h - mailbox addresses and SMTP paths (RFC 5321 4.1.2, RFC 6531 3.3)
  *
  * An address is kept as it is written on the wire, without <>: local part (quoted where it must
- * be), '@', domain.  Source routes are dropped (RFC 5321 appendix C).  A parsed path never holds
+ * be), '@', domain.  Source routes are dropped (RFC 5321 C).  A parsed path never holds
  * control bytes, so it may stand in replies, logs and headers. */
 #ifndef SMTP_ADDRESS_H
 #define SMTP_ADDRESS_H

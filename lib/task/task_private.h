@@ -53,6 +53,7 @@ void loop_share(void);
 
 /* ---- timer.c: a heap of tasks by timer_us ---- */
 
+/* timer_set - wake t at that monotonic time (CLOCK_NEVER: not).  timer_forget - not any more. */
 void timer_set(struct task *t, uint64_t deadline_us);
 void timer_forget(struct task *t);
 /* timer_next_us - when the loop must look at the timers, or CLOCK_NEVER. */
@@ -62,6 +63,7 @@ void timer_close(void);
 
 /* ---- fd.c: epoll ---- */
 
+/* fd_open, fd_close - the loop's epoll descriptor. */
 void fd_open(void);
 void fd_close(void);
 /* fd_poll - wait that many milliseconds (-1: for ever) for events, wake who waits for them. */
@@ -78,8 +80,9 @@ void stack_give(struct task_stack *s);
 void stack_trim(struct task_stack *s, const char *depth);
 void stack_close_pool(void);
 
-/* ---- offload.c, signal.c: join a loop just opened ---- */
+/* ---- offload.c, signal.c ---- */
 
+/* offload_open, signal_open - join a loop just opened. */
 void offload_open(void);
 void signal_open(void);
 

@@ -103,6 +103,7 @@ MUST_USE enum outcome tls_client_start(struct tls_context *ctx, struct stream *s
 
 /* ---- both ---- */
 
+/* tls_context_free - when no session made from it is left; NULL is nothing. */
 void tls_context_free(struct tls_context *ctx);
 
 struct tls_facts {
