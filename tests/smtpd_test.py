@@ -253,6 +253,24 @@ class Strange(Hosted):
             self.assertNotIn(gone, mail)
         self.assertIn(b"\r\nX-Kept: 1\r\n folded\r\nSubject: ", mail)
 
+    def test_dropped_fields_among_thousands_of_others(self):
+        with self.client() as c:
+            word = self.word()
+            kept = "".join(f"X-{k}: {'v' * 40}\r\n" for k in range(4000))
+            head = kept.replace("\r\n", "\r\nBcc: hidden@example.test,\r\n hidden@example.test\r\n")
+            self.assertEqual(c.mail("u2@example.test", text=word, head=head)[:3], "250")
+        mail = self.arrived("u2", word)
+        self.assertNotIn(b"hidden", mail)
+        self.assertIn(kept.encode(), mail)
+
+    def test_a_header_without_end_does_not_fill_our_memory(self):
+        with self.client() as c:
+            word = self.word()
+            head = f"Subject: {word}\r\n" + f"X: {'v' * 500}\r\n" * 8000
+            c.envelope("u1@example.test", "u2@example.test")
+            self.assertEqual(c.data(head + ".\r\n")[:3], "250")
+        self.assertEqual(self.arrived("u2", word).count(b"\r\nX: v"), 8000)
+
     def test_missing_fields_are_added_for_our_own_host(self):
         with self.client() as c:
             word = self.word()
