@@ -161,6 +161,7 @@ void imap_write_set(struct imap *s, const uint32_t *numbers, size_t count)
 	}
 }
 
+static void reply(struct imap *s, const char *status, const char *format, va_list args) PRINTF_LIKE(3, 0);
 static void reply(struct imap *s, const char *status, const char *format, va_list args)
 {
 	buf_add(&s->out, s->tag);

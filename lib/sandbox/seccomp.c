@@ -114,12 +114,12 @@ static void allow_base(scmp_filter_ctx filter, unsigned may)
 	add_calls(filter, SCMP_ACT_ALLOW, base_calls, COUNT_OF(base_calls));
 	allow_if(filter, "mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	allow_if(filter, "mprotect", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	allow_if(filter, "prctl", SCMP_A0(SCMP_CMP_EQ, 15));	/* PR_SET_NAME */
+	allow_if(filter, "prctl", SCMP_A0(SCMP_CMP_EQ, 15, 0));	/* PR_SET_NAME */
 	/* fstat() of newer C libraries: no path, only the descriptor. */
 	allow_if(filter, "newfstatat", SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	if ((may & MAY_FORK) == 0) {
 		allow_if(filter, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-		allow_if(filter, "kill", SCMP_A1(SCMP_CMP_EQ, 0));
+		allow_if(filter, "kill", SCMP_A1(SCMP_CMP_EQ, 0, 0));
 	}
 	/* clone3 hides its flags behind a pointer; without it libc uses clone. */
 	must(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0), "clone3");
@@ -134,11 +134,11 @@ static void allow_sockets(scmp_filter_ctx filter, unsigned may)
 	static const char *const connect_call[] = { "connect" }, *const bind_call[] = { "bind" };
 
 	if ((may & (MAY_CONNECT_INET | MAY_BIND_INET)) != 0) {
-		allow_if(filter, "socket", SCMP_A0(SCMP_CMP_EQ, AF_INET));
-		allow_if(filter, "socket", SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+		allow_if(filter, "socket", SCMP_A0(SCMP_CMP_EQ, AF_INET, 0));
+		allow_if(filter, "socket", SCMP_A0(SCMP_CMP_EQ, AF_INET6, 0));
 	}
 	if ((may & MAY_CONNECT_UNIX) != 0)
-		allow_if(filter, "socket", SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		allow_if(filter, "socket", SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	if ((may & (MAY_CONNECT_INET | MAY_CONNECT_UNIX)) != 0)
 		add_calls(filter, SCMP_ACT_ALLOW, connect_call, 1);
 	if ((may & MAY_BIND_INET) != 0)

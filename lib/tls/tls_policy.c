@@ -67,8 +67,8 @@ bool tls_policy_apply(SSL *ssl, const struct tls_client_policy *policy, struct w
 {
 	bool ok = true;
 
-	if (policy->server_name != NULL)
-		ok = SSL_set_tlsext_host_name(ssl, policy->server_name) == 1;
+	if (policy->server_name != NULL)	/* the macro casts const away; it only reads */
+		ok = SSL_set_tlsext_host_name(ssl, (size_t)policy->server_name) == 1;
 	if (ok && policy->level == TLS_DANE)
 		ok = add_tlsa(ssl, policy);
 	else if (ok)
