@@ -118,6 +118,7 @@ struct imap_command {
 	void        (*run)(struct imap *s, struct imap_parse *p);
 	unsigned      states, flags;
 	const char   *source;
+	const char   *dialogue;	/* the conversation in tests/imapd that proves it */
 };
 
 extern const struct imap_command imap_commands[];

@@ -24,6 +24,7 @@
 
 #include "imapd/imapd.h"
 #include "lib/base/fs.h"
+#include "lib/base/test_dialogue.h"
 #include "lib/mime/charset.h"
 
 enum { SESSIONS = 2, ANSWER_PATIENCE_MS = 10000 };
@@ -269,6 +270,14 @@ static void run_talk(void **state)
 	free(t);
 }
 
+/* Every row names its conversation; here it is looked for. */
+static void rows_have_dialogues(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < imap_command_count; i++)
+		dialogue_says(TALK_DIR, imap_commands[i].dialogue, imap_commands[i].name);
+}
+
 enum { TALKS_MAX = 200 };
 
 static size_t find_talks(const char *folder, struct CMUnitTest *tests)
@@ -294,7 +303,7 @@ static size_t find_talks(const char *folder, struct CMUnitTest *tests)
 
 int main(int argc, char **argv)
 {
-	static struct CMUnitTest tests[TALKS_MAX];
+	static struct CMUnitTest tests[TALKS_MAX + 1];
 	size_t count;
 
 	(void)setenv("TZ", "UTC", 1);
@@ -304,5 +313,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "no dialogues found\n");
 		return 1;
 	}
+	tests[count++] = (struct CMUnitTest){ .name = "rows_have_dialogues", .test_func = rows_have_dialogues };
 	return _cmocka_run_group_tests("imapd", tests, count, NULL, NULL);
 }

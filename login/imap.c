@@ -307,15 +307,24 @@ static const struct verb {
 	struct span name;
 	enum next (*obey)(struct client *c, const struct imap_command *command);
 	bool takes_arguments;
+	const char *dialogue;	/* the conversation in tests/login that proves it */
 } verbs[] = {
-	{ SPAN("CAPABILITY"), do_capability, false },
-	{ SPAN("NOOP"), do_noop, false },
-	{ SPAN("LOGOUT"), do_logout, false },
-	{ SPAN("ID"), do_id, true },
-	{ SPAN("STARTTLS"), do_starttls, false },
-	{ SPAN("LOGIN"), do_login, true },
-	{ SPAN("AUTHENTICATE"), do_authenticate, true },
+	{ SPAN("CAPABILITY"), do_capability, false, "imap-start" },
+	{ SPAN("NOOP"), do_noop, false, "imap-start" },
+	{ SPAN("LOGOUT"), do_logout, false, "imap-start" },
+	{ SPAN("ID"), do_id, true, "imap-start" },
+	{ SPAN("STARTTLS"), do_starttls, false, "imap-starttls" },
+	{ SPAN("LOGIN"), do_login, true, "imap-login" },
+	{ SPAN("AUTHENTICATE"), do_authenticate, true, "imap-authenticate" },
 };
+
+static const char *dialogue(size_t number, struct span *command)
+{
+	if (number >= COUNT_OF(verbs))
+		return NULL;
+	*command = verbs[number].name;
+	return verbs[number].dialogue;
+}
 
 static enum next obey(struct client *c, const struct imap_command *command)
 {
@@ -393,4 +402,5 @@ const struct front front_imap = {
 	.converse = converse,
 	.refuse = refuse,
 	.not_taken = not_taken,
+	.dialogue = dialogue,
 };

@@ -17,6 +17,7 @@ check_PROGRAMS += login/imap_command_test login/login_test
 login_imap_command_test_SOURCES = login/imap_command_test.c login/imap_command.c
 login_imap_command_test_LDADD = $(LIBS_BASE) $(TEST_LIBS)
 login_login_test_SOURCES = login/login_test.c $(LOGIN_SOURCES)
+login_login_test_CPPFLAGS = $(AM_CPPFLAGS) -DTALK_DIR=\"$(abs_top_srcdir)/tests/login\"
 login_login_test_LDADD = $(LIBS_TLS) $(TEST_LIBS)
 
 FUZZ_TARGETS += login/fuzz_imap_prelogin

@@ -35,6 +35,8 @@ struct front {
 	void (*refuse)(struct client *c, const char *text);
 	/* not_taken - the session process would not: answer the command that logged in. */
 	void (*not_taken)(struct client *c, struct span reason);
+	/* dialogue - the conversation that proves command number; NULL at the end. */
+	const char *(*dialogue)(size_t number, struct span *command);
 };
 
 extern const struct front front_imap, front_pop3;

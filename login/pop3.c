@@ -219,11 +219,24 @@ static enum next do_auth(struct client *c, struct span argument)
 static const struct verb {
 	struct span name;
 	enum next (*obey)(struct client *c, struct span argument);
+	const char *dialogue;	/* the conversation in tests/login that proves it */
 } verbs[] = {
-	{ SPAN("USER"), do_user }, { SPAN("PASS"), do_pass }, { SPAN("AUTH"), do_auth },
-	{ SPAN("CAPA"), do_capa }, { SPAN("STLS"), do_stls }, { SPAN("QUIT"), do_quit },
-	{ SPAN("UTF8"), do_utf8 },
+	{ SPAN("USER"), do_user, "pop3-pass" },
+	{ SPAN("PASS"), do_pass, "pop3-pass" },
+	{ SPAN("AUTH"), do_auth, "pop3-auth" },
+	{ SPAN("CAPA"), do_capa, "pop3-start" },
+	{ SPAN("STLS"), do_stls, "pop3-stls" },
+	{ SPAN("QUIT"), do_quit, "pop3-start" },
+	{ SPAN("UTF8"), do_utf8, "pop3-start" },
 };
+
+static const char *dialogue(size_t number, struct span *command)
+{
+	if (number >= COUNT_OF(verbs))
+		return NULL;
+	*command = verbs[number].name;
+	return verbs[number].dialogue;
+}
 
 static enum next obey(struct client *c, struct span line)
 {
@@ -275,4 +288,5 @@ const struct front front_pop3 = {
 	.converse = converse,
 	.refuse = refuse,
 	.not_taken = not_taken,
+	.dialogue = dialogue,
 };

@@ -188,23 +188,32 @@ static void refuse(struct pop3 *p, struct span arguments)
 static const struct {
 	struct span name;
 	void (*obey)(struct pop3 *p, struct span arguments);
+	const char *dialogue;	/* the conversation in tests/pop3d that proves it */
 } commands[] = {
-	{ SPAN("CAPA"), do_capa },	/* RFC 2449 5 */
-	{ SPAN("DELE"), do_dele },
-	{ SPAN("LIST"), do_list },
-	{ SPAN("NOOP"), do_noop },
-	{ SPAN("RETR"), do_retr },
-	{ SPAN("RSET"), do_rset },
-	{ SPAN("STAT"), do_stat },
-	{ SPAN("TOP"), do_top },
-	{ SPAN("UIDL"), do_uidl },
-	{ SPAN("APOP"), refuse },
-	{ SPAN("AUTH"), refuse },	/* RFC 5034 4 */
-	{ SPAN("PASS"), refuse },
-	{ SPAN("STLS"), refuse },	/* RFC 2595 4 */
-	{ SPAN("USER"), refuse },
-	{ SPAN("UTF8"), refuse },	/* RFC 6856 2: before login only */
+	{ SPAN("CAPA"), do_capa, "session" },	/* RFC 2449 5 */
+	{ SPAN("DELE"), do_dele, "delete" },
+	{ SPAN("LIST"), do_list, "list" },
+	{ SPAN("NOOP"), do_noop, "session" },
+	{ SPAN("RETR"), do_retr, "retrieve" },
+	{ SPAN("RSET"), do_rset, "delete" },
+	{ SPAN("STAT"), do_stat, "list" },
+	{ SPAN("TOP"), do_top, "retrieve" },
+	{ SPAN("UIDL"), do_uidl, "uidl" },
+	{ SPAN("APOP"), refuse, "login" },
+	{ SPAN("AUTH"), refuse, "login" },	/* RFC 5034 4 */
+	{ SPAN("PASS"), refuse, "login" },
+	{ SPAN("STLS"), refuse, "login" },	/* RFC 2595 4 */
+	{ SPAN("USER"), refuse, "login" },
+	{ SPAN("UTF8"), refuse, "login" },	/* RFC 6856 2: before login only */
 };
+
+const char *pop3_dialogue(size_t number, struct span *command)
+{
+	if (number >= COUNT_OF(commands))
+		return NULL;
+	*command = commands[number].name;
+	return commands[number].dialogue;
+}
 
 /* ---- UPDATE state ---- */
 

@@ -66,5 +66,7 @@ void pop3_uidl_print(struct buf *out, struct span format, uint32_t uid, uint32_t
  * end of the input, whether that is our own doing.  May be NULL. */
 void pop3_session(const struct conf *conf, const struct session_request *request, const char *path,
                   bool (*is_stopping)(void));
+/* pop3_dialogue - the conversation that proves command number; NULL at the end. */
+const char *pop3_dialogue(size_t number, struct span *command);
 
 #endif

@@ -31,6 +31,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
+#include "lib/base/test_dialogue.h"
 #include "lib/task/task.h"
 #include "smtpd/fake_backend.h"
 
@@ -285,8 +286,12 @@ static int is_talk(const struct dirent *entry)
 static void rows_have_dialogues(void **state)
 {
 	const struct smtpd_extension *e;
+	const char *dialogue;
+	struct span verb;
 
 	(void)state;
+	for (size_t i = 0; (dialogue = smtpd_verb_dialogue(i, &verb)) != NULL; i++)
+		dialogue_says(TALK_DIR, dialogue, verb);
 	for (size_t i = 0; (e = smtpd_extension(i)) != NULL; i++) {
 		char path[512];
 

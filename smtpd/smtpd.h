@@ -337,6 +337,8 @@ struct smtpd_extension {
 	const struct smtpd_param *mail_params, *rcpt_params;	/* end with an empty keyword */
 };
 
+/* smtpd_verb_dialogue - the conversation that proves verb number; NULL at the end. */
+const char *smtpd_verb_dialogue(size_t number, struct span *verb);
 /* smtpd_extension - by number; NULL at the end. */
 const struct smtpd_extension *smtpd_extension(size_t number);
 /* smtpd_offers - the extension is announced to this client (and not discarded by configuration). */

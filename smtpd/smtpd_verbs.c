@@ -153,6 +153,14 @@ static const struct smtpd_verb verbs[] = {
 	{ { NULL, 0 }, "unknown", NULL, 0, 0, NULL, NULL },	/* counts all others */
 };
 
+const char *smtpd_verb_dialogue(size_t number, struct span *verb)
+{
+	if (number >= COUNT_OF(verbs))
+		return NULL;
+	*verb = verbs[number].name;
+	return verbs[number].dialogue;	/* the last row has none */
+}
+
 enum { VERB_UNKNOWN = COUNT_OF(verbs) - 1 };
 _Static_assert(COUNT_OF(verbs) <= SMTPD_VERBS_MAX, "raise SMTPD_VERBS_MAX");
 

@@ -13,7 +13,7 @@ lib_base_libbase_a_SOURCES = \
 	lib/base/list.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/span.c lib/base/span.h \
-	lib/base/sysexits.h lib/base/test.h lib/base/valgrind.h \
+	lib/base/sysexits.h lib/base/test.h lib/base/test_dialogue.h lib/base/valgrind.h \
 	lib/base/why.c lib/base/why.h
 
 check_PROGRAMS += lib/base/span_test lib/base/memory_test lib/base/base_test lib/base/fs_test
