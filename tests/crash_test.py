@@ -3,7 +3,8 @@
 """Kill -9 of random programs, and of master, while mail flows: nothing acknowledged is lost, nothing
 arrives twice.
 
-POSTERN_CRASH_MESSAGES says how many acknowledged messages a test wants (default 600)."""
+POSTERN_CRASH_MESSAGES says how many acknowledged messages a test wants (default 2000),
+POSTERN_CRASH_SEED which random kills."""
 import os
 import random
 import re
@@ -15,7 +16,8 @@ import unittest
 
 from posterntest import Instance, main, wait_until
 
-MESSAGES = int(os.environ.get("POSTERN_CRASH_MESSAGES", "600"))
+MESSAGES = int(os.environ.get("POSTERN_CRASH_MESSAGES", "2000"))
+PACE_S = 0.02       # between two messages of a sender, so that many kills fall into the run
 SENDERS, USERS = 8, 8
 NOT_KILLED = {"postlogd"}
 MARK = re.compile(rb"^Subject: mark-(\d+-\d+)\r?$", re.M)
@@ -44,6 +46,7 @@ class Sender(threading.Thread):
                     client = smtplib.SMTP("127.0.0.1", self.host.port("smtp"), timeout=30)
                 client.sendmail("sender@example.test", [user], body)
                 self.acknowledged.append(mark)
+                time.sleep(PACE_S)
             except (smtplib.SMTPException, OSError):
                 if client is not None:
                     client.close()
@@ -55,7 +58,8 @@ class Crash(unittest.TestCase):
     def setUp(self):
         self.host = Instance(f"users={USERS}")
         self.host.start()
-        self.random = random.Random(4711)
+        self.kills = 0
+        self.random = random.Random(int(os.environ.get("POSTERN_CRASH_SEED", "4711")))
 
     def tearDown(self):
         self.host.stop()
@@ -85,6 +89,8 @@ class Crash(unittest.TestCase):
 
     def check(self, marks):
         """Each acknowledged message is in a Maildir, once, when the queue has drained."""
+        self.assertGreaterEqual(self.kills, 3, "too few kills to prove anything")
+        print(f"# {self.kills} kills, {len(marks)} acknowledged")
         self.host.call("flush")
         wait_until(lambda: self.host.queued() == 0, 60, self.host.log_tail)
         found = self.stored()
@@ -93,29 +99,26 @@ class Crash(unittest.TestCase):
         twice = {m for m in found if found.count(m) > 1} if len(found) != len(set(found)) else set()
         self.assertEqual(twice, set(), "delivered twice")
 
-    def kill_a_child(self):
-        time.sleep(self.random.uniform(0.1, 0.4))
-        children = [(pid, name) for pid, name in self.host.children().items()
-                    if name not in NOT_KILLED]
-        if children:
-            pid, _ = self.random.choice(children)
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-
-    def kill_programs(self, names):
+    def kill_one(self, is_wanted):
         time.sleep(self.random.uniform(0.1, 0.3))
-        children = [pid for pid, name in self.host.children().items() if name in names]
+        children = [pid for pid, name in self.host.children().items() if is_wanted(name)]
         if children:
             try:
                 os.kill(self.random.choice(children), signal.SIGKILL)
+                self.kills += 1
             except ProcessLookupError:
                 pass
+
+    def kill_a_child(self):
+        self.kill_one(lambda name: name not in NOT_KILLED)
+
+    def kill_programs(self, names):
+        self.kill_one(lambda name: name in names)
 
     def kill_master(self):
         time.sleep(self.random.uniform(0.5, 1.0))
         os.kill(self.host.master, signal.SIGKILL)
+        self.kills += 1
         wait_until(lambda: not os.path.exists(f"/proc/{self.host.master}"), 10)
         for _ in range(5):
             try:
