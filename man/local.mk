@@ -10,3 +10,5 @@ man/postconf.5: man/postconf5$(EXEEXT)
 nodist_man_MANS += man/postconf.5
 CLEANFILES += man/postconf.5
 dist_man_MANS += man/postconf.1 man/postmap.1 man/postalias.1 man/newaliases.1 man/router.8 man/master.5
+# Second names.
+dist_man_MANS += man/mailq.1 man/main.cf.5 man/master.cf.5

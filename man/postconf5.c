@@ -13,16 +13,22 @@ static const char *const kinds[] = {
 	[PARAM_BOOL] = "yes or no", [PARAM_INT] = "number", [PARAM_SIZE] = "bytes", [PARAM_TIME] = "time",
 };
 
-/* put_text - one line of roff: what would be a request or an escape is protected. */
+/* put_text - as roff: what would be a request or an escape is protected, and each sentence has a line of its own. */
 static void put_text(const char *text)
 {
-	if (*text == '.' || *text == '\'')
-		fputs("\\&", stdout);
-	for (; *text != '\0'; text++) {
+	for (bool at_start = true; *text != '\0'; text++) {
+		if (at_start && (*text == '.' || *text == '\''))
+			fputs("\\&", stdout);
+		at_start = text[0] == '.' && text[1] == ' ';
 		if (*text == '\\')
 			fputs("\\e", stdout);
 		else
 			putchar(*text);
+		if (at_start) {
+			putchar('\n');
+			while (text[1] == ' ')
+				text++;
+		}
 	}
 }
 
@@ -43,12 +49,11 @@ static void put_row(const struct param_row *row)
 		put_text(row->meaning);
 		putchar('\n');
 	}
-	printf("Kind: %s.", kinds[row->kind]);
+	printf("Kind: %s.\n", kinds[row->kind]);
 	if (row->kind == PARAM_INT || row->kind == PARAM_SIZE || row->kind == PARAM_TIME)
-		printf(" At least %lld.", row->least);
+		printf("At least %lld.\n", row->least);
 	if (row->most > 0 && row->most < 9223372036854775807LL)
-		printf(" At most %lld.", row->most);
-	putchar('\n');
+		printf("At most %lld.\n", row->most);
 }
 
 static int by_name(const void *a, const void *b)
@@ -61,11 +66,36 @@ static bool has_effect(const struct param_row *row)
 	return row->kind != PARAM_NO_EFFECT && row->kind != PARAM_LATER;
 }
 
-static void put_others(const struct param_row **rows, enum param_kind kind, const char *title, const char *text)
+/* is_of_transport - one that qmgr reads by the name of a transport, whatever its kind. */
+static bool is_of_transport(const struct param_row *row)
+{
+	static const char *const suffixes[] = {
+		"_destination_concurrency_limit", "_destination_concurrency_failed_cohort_limit",
+		"_destination_rate_delay", "_destination_recipient_limit",
+	};
+
+	for (size_t i = 0; i < COUNT_OF(suffixes); i++)
+		if (row->kind == PARAM_LATER && span_ends(span_of(row->name), span_of(suffixes[i])))
+			return true;
+	return false;
+}
+
+static bool is_later(const struct param_row *row)
+{
+	return row->kind == PARAM_LATER && !is_of_transport(row);
+}
+
+static bool has_no_effect(const struct param_row *row)
+{
+	return row->kind == PARAM_NO_EFFECT;
+}
+
+static void put_others(const struct param_row **rows, bool (*is_one)(const struct param_row *row), const char *title,
+                       const char *text)
 {
 	printf(".Sh %s\n%s\n.Bl -tag -width Ds -compact\n", title, text);
 	for (size_t i = 0; i < param_row_count; i++)
-		if (rows[i]->kind == kind) {
+		if (is_one(rows[i])) {
 			put_head(rows[i]);
 			put_text(rows[i]->meaning);
 			putchar('\n');
@@ -74,7 +104,7 @@ static void put_others(const struct param_row **rows, enum param_kind kind, cons
 }
 
 static const char introduction[] =
-	".Dd $Mdocdate$\n.Dt POSTCONF 5\n.Os\n.Sh NAME\n.Nm postconf\n.Nd parameters of main.cf\n"
+	".Dd November 24, 2026\n.Dt POSTCONF 5\n.Os\n.Sh NAME\n.Nm main.cf\n.Nd parameters of main.cf\n"
 	".Sh DESCRIPTION\n"
 	"A line of\n.Pa main.cf\nis\n.Ql name = value ;\nlines that start with white space continue it, comments start with\n"
 	".Ql # .\nA value may refer to others:\n.Ql $name ,\n.Ql ${name?text} ,\n.Ql ${name:text} ,\n"
@@ -97,9 +127,11 @@ int main(void)
 		if (has_effect(rows[i]))
 			put_row(rows[i]);
 	puts(".El");
-	put_others(rows, PARAM_LATER, "NOT SUPPORTED YET",
+	put_others(rows, is_of_transport, "PARAMETERS OF TRANSPORTS",
+	           "A transport by any other name has them, too.");
+	put_others(rows, is_later, "NOT SUPPORTED YET",
 	           "These parameters of Postfix load and are listed, but change nothing yet.");
-	put_others(rows, PARAM_NO_EFFECT, "WITHOUT EFFECT",
+	put_others(rows, has_no_effect, "WITHOUT EFFECT",
 	           "These parameters of Postfix load and are listed, and need not do anything here.");
 	puts(".Sh SEE ALSO\n.Xr postconf 1 ,\n.Xr master 5");
 	free(rows);

@@ -46,7 +46,7 @@ smtpd_dialogue_test_LDADD = smtpd/libsmtpd.a $(LIBS_SMTPD) $(TEST_LIBS)
 check_PROGRAMS += smtpd/client_table_test
 smtpd_client_table_test_SOURCES = smtpd/client_table_test.c
 smtpd_client_table_test_LDADD = smtpd/libsmtpd.a lib/base/libbase.a $(TEST_LIBS)
-dist_man_MANS += man/smtpd.8
+dist_man_MANS += man/smtpd.8 man/maildrop.8
 
 FUZZ_TARGETS += smtpd/fuzz_smtp_command
 smtpd_fuzz_smtp_command_SOURCES = smtpd/fuzz_smtp_command.c smtpd/fake_backend.c smtpd/fake_backend.h

@@ -4,7 +4,7 @@
 BUILD_PACKAGES="autoconf automake gcc make pkg-config libc6-dev linux-libc-dev libssl-dev libunbound-dev
 	libdb5.3-dev libpcre2-dev libidn2-dev libseccomp-dev libcap-dev libcrypt-dev zlib1g-dev
 	libcmocka-dev openssl python3 dns-root-data ca-certificates"
-TEST_PACKAGES="curl swaks libnet-ssleay-perl procps isync mutt valgrind"
+TEST_PACKAGES="curl mandoc swaks libnet-ssleay-perl procps isync mutt valgrind"
 
 PEER_PACKAGES="postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd"
 
