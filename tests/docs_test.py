@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """The manual against the programs: every program and command has its page, options in a synopsis are options, and
-every parameter is described once and named rightly."""
+every parameter is described once and named rightly; the queue's rules name tests that exist."""
 import os
 import pathlib
 import re
@@ -108,6 +108,24 @@ class Parameters(unittest.TestCase):
             text = re.sub(r"Ns _\w+", "", page.read_text())     # "transport_destination_..."
             for name in set(NAME.findall(text)) - OTHER_NAMES:
                 self.assertIn(name, self.meanings, f"in {page.name}")
+
+
+class Invariants(unittest.TestCase):
+    def test_named_tests_exist(self):
+        """QUEUE-INVARIANTS.md names a test for each rule and crash point."""
+        text = (TOP / "qmgr" / "QUEUE-INVARIANTS.md").read_text()
+        tests = "\n".join(p.read_text() for p in TOP.glob("*/*_test.c")) + \
+            "\n".join(p.read_text() for p in TOP.glob("lib/*/*_test.c"))
+        names = re.findall(r"`(?:\w+_test: )?([a-z]+(?:_[a-z0-9]+){2,})`", text)
+        self.assertGreater(len(names), 20)
+        for name in names:
+            self.assertTrue(f"static void {name}(" in tests or list(TOP.rglob(f"{name}.c")), name)
+
+    def test_each_crash_point_names_one(self):
+        rows = re.findall(r"^\|.*\|$", (TOP / "qmgr" / "QUEUE-INVARIANTS.md").read_text().partition("## Intake")[2], re.M)
+        for row in rows:
+            if not row.startswith(("|---", "| step", "| a recipient is")):
+                self.assertIn("`", row.split("|")[-2], row)
 
 
 if __name__ == "__main__":
