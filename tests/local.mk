@@ -4,7 +4,7 @@ EXTRA_DIST += tests/fuzz_main.c tests/instance tests/layers tests/run-tests test
 
 # One folder with all programs as master wants them (daemon_directory) and all commands: the build
 # tree made to look installed, for tests/instance and quickstart.
-stage: $(pkglibexec_PROGRAMS) $(sbin_PROGRAMS)
+stage: $(pkglibexec_PROGRAMS) $(sbin_PROGRAMS) $(nodist_man_MANS)
 	@mkdir -p stage/libexec stage/sbin
 	@for p in $(pkglibexec_PROGRAMS); do ln -sf "$(abs_builddir)/$$p" stage/libexec/; done
 	@for p in $(sbin_PROGRAMS); do ln -sf "$(abs_builddir)/$$p" stage/sbin/; done
