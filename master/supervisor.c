@@ -74,9 +74,12 @@ static void report_when_all_serve(void)
 
 /* ---- deaths ---- */
 
+/* A service that has served was killed or met a bug: a short pause keeps mail going.  One that never came to serve
+ * will most likely fail again: its pauses grow to the limit. */
 static uint64_t pause_after(const struct unit *unit, const struct conf *conf)
 {
-	uint64_t most_us = conf->master_restart_delay_limit * CLOCK_SECOND_US, pause_us;
+	uint64_t most_us = unit->was_ready ? CLOCK_SECOND_US : conf->master_restart_delay_limit * CLOCK_SECOND_US;
+	uint64_t pause_us;
 
 	if (unit->failures <= 1)
 		return 0;	/* a single death throttles nobody */
@@ -107,7 +110,7 @@ static void count_failure(struct unit *unit, const struct worker *w)
 	unit->failures++;
 	pause_us = pause_after(unit, conf);
 	unit->restart_us = now_us + pause_us;
-	if (pause_us >= CLOCK_SECOND_US)
+	if (pause_us > CLOCK_SECOND_US)
 		log_warning("service %s: %s keeps dying: next start in %llu s", unit->name, unit->program->program,
 		            (unsigned long long)(pause_us / CLOCK_SECOND_US));
 	if (!supervisor.has_reported && !unit->was_ready && unit->failures >= START_FAILURES_MOST)

@@ -100,7 +100,7 @@ class Crash(unittest.TestCase):
         self.assertEqual(twice, set(), "delivered twice")
 
     def kill_one(self, is_wanted):
-        time.sleep(self.random.uniform(0.1, 0.3))
+        time.sleep(self.random.uniform(0.3, 0.8))
         children = [pid for pid, name in self.host.children().items() if is_wanted(name)]
         if children:
             try:
