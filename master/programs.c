@@ -12,13 +12,11 @@
 static const char *const smtpd_asks[] = {
 	SERVICE_ROUTER, SERVICE_DNS, SERVICE_QMGR, SERVICE_AUTH, SERVICE_TLSMGR, NULL
 };
-static const char *const router_asks[] = { SERVICE_DNS, NULL };
-static const char *const qmgr_asks[] = { SERVICE_ROUTER, SERVICE_DNS, NULL };
-static const char *const smtp_asks[] = { SERVICE_ROUTER, SERVICE_DNS, SERVICE_TLSMGR, NULL };
-static const char *const local_asks[] = { SERVICE_ROUTER, SERVICE_QMGR, SERVICE_DNS, NULL };
-static const char *const auth_asks[] = { SERVICE_ROUTER, NULL };
+static const char *const qmgr_asks[] = { SERVICE_ROUTER, NULL };
+static const char *const smtp_asks[] = { SERVICE_ROUTER, SERVICE_DNS, NULL };
+static const char *const local_asks[] = { SERVICE_ROUTER, NULL };
 static const char *const login_asks[] = {
-	SERVICE_AUTH, SERVICE_TLSMGR, SERVICE_DNS, SERVICE_IMAPD, SERVICE_POP3D, NULL
+	SERVICE_AUTH, SERVICE_TLSMGR, SERVICE_IMAPD, SERVICE_POP3D, NULL
 };
 static const char *const none[] = { NULL };
 
@@ -28,10 +26,10 @@ static const struct program programs[] = {
 	{ "pickup",     "smtpd",    SOCK_STREAM,    PROGRAM_SINGLE, smtpd_asks },
 	{ "maildrop",   "maildrop", SOCK_STREAM,    PROGRAM_SINGLE | PROGRAM_ACCEPTS_ITSELF, none },
 	{ "qmgr",       "qmgr",     SOCK_SEQPACKET, PROGRAM_SINGLE | PROGRAM_EXCLUSIVE | PROGRAM_ASKS_TRANSPORTS, qmgr_asks },
-	{ "router",     "router",   SOCK_SEQPACKET, PROGRAM_KNOWS_ASKERS, router_asks },
-	{ "trivial-rewrite", "router", SOCK_SEQPACKET, PROGRAM_KNOWS_ASKERS, router_asks },
+	{ "router",     "router",   SOCK_SEQPACKET, PROGRAM_KNOWS_ASKERS, none },
+	{ "trivial-rewrite", "router", SOCK_SEQPACKET, PROGRAM_KNOWS_ASKERS, none },
 	{ "dns",        "dns",      SOCK_SEQPACKET, PROGRAM_SINGLE, none },
-	{ "auth",       "auth",     SOCK_SEQPACKET, PROGRAM_SINGLE, auth_asks },
+	{ "auth",       "auth",     SOCK_SEQPACKET, PROGRAM_SINGLE, none },
 	{ "auth-client", "auth",    SOCK_STREAM,    PROGRAM_SINGLE, none },	/* Dovecot's protocol, for others */
 	{ "tlsmgr",     "tlsmgr",   SOCK_SEQPACKET, PROGRAM_SINGLE, none },
 	{ "smtp",       "smtp",     SOCK_SEQPACKET, PROGRAM_TRANSPORT, smtp_asks },

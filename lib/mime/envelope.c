@@ -8,7 +8,7 @@
 #include "lib/mime/address.h"
 #include "lib/mime/field.h"
 
-enum { ADDRESSES_MAX = 10000 };
+enum { ADDRESSES_MAX = 1000 };	/* rule C5: past it an ENVELOPE is cut, BODY[] is not */
 
 enum slot { DATE, SUBJECT, FROM, SENDER, REPLY_TO, TO, CC, BCC, IN_REPLY_TO, MESSAGE_ID, SLOTS };
 
