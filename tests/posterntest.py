@@ -133,6 +133,7 @@ def wrap_daemons(folder, reports, *prefix):
     for made in (folder, reports):
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
+    reports.chmod(0o1777)       # some tests start daemons as an ordinary user
     for program in (build / "stage" / "libexec").iterdir():
         wrapper = folder / program.name
         words = " ".join(shlex.quote(str(word)) for word in (*prefix, program))
