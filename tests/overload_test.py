@@ -16,7 +16,7 @@ import threading
 import time
 import unittest
 
-from posterntest import Instance, loose_tls, main, message, wait_until
+from posterntest import SLOWNESS, WAIT_SECONDS, Instance, loose_tls, main, message, wait_until
 
 SLOW = int(os.environ.get("POSTERN_SLOW_CLIENTS", "1000"))
 HONEST = 40
@@ -149,7 +149,7 @@ class Flood(Host):
 
     def deliver(self, content):
         """True when it is taken; whatever it holds, it is answered, and the next command, too."""
-        with smtplib.SMTP("127.0.0.1", self.host.port("smtp"), timeout=60) as s:
+        with smtplib.SMTP("127.0.0.1", self.host.port("smtp"), timeout=WAIT_SECONDS) as s:
             s.ehlo()
             self.assertEqual(s.mail("a@example.test")[0], 250)
             self.assertEqual(s.rcpt("u2@example.test")[0], 250)
@@ -179,8 +179,8 @@ class Flood(Host):
 
     def read_all(self):
         """Whatever was taken can be read."""
-        wait_until(lambda: self.host.queued() == 0, 30, self.host.log_tail)
-        with imaplib.IMAP4("127.0.0.1", self.host.port("imap"), timeout=60) as c:
+        wait_until(lambda: self.host.queued() == 0, WAIT_SECONDS, self.host.log_tail)
+        with imaplib.IMAP4("127.0.0.1", self.host.port("imap"), timeout=WAIT_SECONDS) as c:
             c.login("u2", "secret")
             count = int(c.select("INBOX")[1][0])
             self.assertEqual(count, len(self.host.mails("u2")))
@@ -351,7 +351,7 @@ class Overload(Host):
             except (smtplib.SMTPException, OSError):
                 return False
         # A tenth of smtpd_timeout, long before the whole of it.
-        wait_until(served, 30, self.host.log_tail)
+        wait_until(served, 30 * SLOWNESS, self.host.log_tail)
         stop.set()
         for s in held:
             s.close()
