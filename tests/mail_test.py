@@ -238,7 +238,7 @@ class Plain(unittest.TestCase):
 class Encrypted(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.host = Instance("users=3", "tls=yes").__enter__()
+        cls.host = Instance("users=3", "tls=yes", "main.disable_plaintext_auth=yes").__enter__()
 
     @classmethod
     def tearDownClass(cls):
