@@ -11,7 +11,10 @@
 #include "lib/ipc/queue_admin.h"
 #include "qmgr/qmgr.h"
 
-enum { LISTED_AT_ONCE = 64 };
+enum {
+	LISTED_AT_ONCE = 64,
+	SETTLE_S = 10,	/* so long an admin waits for a disk that takes nothing */
+};
 
 /* ---- who may ---- */
 
@@ -281,6 +284,12 @@ static uint64_t act_on(const struct queue_action_request *r)
 		if (i % LISTED_AT_ONCE == LISTED_AT_ONCE - 1)
 			task_yield();
 	}
+	/* What the admin is told has been done outlives a kill, and a power cut. */
+	for (size_t i = 0; i < ids.count; i++)
+		marks_await(span_of(ids.list[i]));
+	if (!journal_settle(clock_in_s(SETTLE_S)))
+		log_warning("the journal takes no record now: what was asked of %llu messages may not last",
+		            (unsigned long long)count);
 	free(ids.list);
 	return count;
 }

@@ -263,6 +263,17 @@ static void next_segment(void)
 	(void)task_wait(&j->work, CLOCK_NEVER);
 }
 
+/* put_back - before those that came since: they may be on disk or not; written again in their order they do no harm. */
+static void put_back(struct buf *notes)
+{
+	struct buf later = journal()->notes;
+
+	buf_add(notes, buf_span(&later));
+	journal()->notes = *notes;
+	buf_free(&later);
+	buf_init(notes, BUF_NO_LIMIT);
+}
+
 static void write_batch(void)
 {
 	struct journal *j = journal();
@@ -289,8 +300,10 @@ static void write_batch(void)
 		j->is_dirty = false;
 	if (w.error != 0) {
 		give_up(s, w.error);
-		/* The notes may be on disk or not; written again they do no harm. */
-		buf_add(&j->notes, w.notes);
+		put_back(&notes);
+	} else if (notes.len > 0) {
+		j->notes_written += notes.len;
+		task_wake_all(&j->notes_work);
 	}
 	buf_free(&notes);
 	if (was_behind && !journal_is_behind()) {
@@ -339,11 +352,25 @@ void journal_commit(struct commit *commit)
 void journal_note(const struct message *m, enum journal_type type, struct span payload)
 {
 	struct journal *j = journal();
+	size_t before = j->notes.len;
 
 	buf_add_u16(&j->notes, (uint16_t)type);
 	buf_add_counted(&j->notes, span_of(m->mail.id));
 	buf_add_counted(&j->notes, payload);
+	j->notes_added += j->notes.len - before;
 	task_wake_one(&j->work);
+}
+
+bool journal_settle(uint64_t deadline_us)
+{
+	struct journal *j = journal();
+	uint64_t all = j->notes_added;
+
+	while (j->notes_written < all)
+		if (task_wait(&j->notes_work, deadline_us) < 0)
+			return false;
+	journal_sync();
+	return true;
 }
 
 bool journal_is_behind(void)
@@ -394,6 +421,7 @@ void journal_start(struct qmgr *q)
 
 	task_waitlist_init(&j->work);
 	task_waitlist_init(&j->spare_work);
+	task_waitlist_init(&j->notes_work);
 	list_init(&j->commits);
 	buf_init(&j->notes, BUF_NO_LIMIT);
 	buf_init(&j->batch, BUF_NO_LIMIT);

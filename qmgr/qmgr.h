@@ -44,7 +44,8 @@ struct journal {
 	size_t               commit_count;	/* waiting or being written */
 	struct buf           notes;		/* waiting, framed */
 	struct buf           batch;		/* being written */
-	struct task_waitlist work, spare_work;
+	uint64_t             notes_added, notes_written;	/* bytes of notes since the start */
+	struct task_waitlist work, spare_work, notes_work;
 	bool                 is_dirty;		/* notes written since the last sync */
 	bool                 is_preparing;
 	int                  last_error;
@@ -139,6 +140,8 @@ void journal_start(struct qmgr *q);
 void journal_commit(struct commit *commit);
 /* journal_note - a record without a sync of its own. */
 void journal_note(const struct message *m, enum journal_type type, struct span payload);
+/* journal_settle - until all that has been noted so far is on stable storage; false: not by the deadline.  Suspends. */
+bool journal_settle(uint64_t deadline_us);
 void journal_kick(void);
 /* journal_is_behind - more is waiting to be noted than may: nothing more is begun until it is written. */
 bool journal_is_behind(void);
