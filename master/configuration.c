@@ -112,6 +112,7 @@ static void add_entry(struct generation *g, const struct master_entry *entry, co
 	unit->verbose = entry->verbose;
 	unit->wanted = wanted_workers(g->conf, program, entry->most_processes);
 	take_overrides(unit, entry, all, g->arena);
+	endpoints_read(g, unit);
 }
 
 static void add_implied(struct generation *g)

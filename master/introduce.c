@@ -87,11 +87,13 @@ static int name_asker(const struct program *asker, int fd)
 	return -1;
 }
 
-int introduce(struct generation *g, const struct program *asker, const char *service)
+int introduce(struct generation *g, const struct program *asker, const char *asker_name, const char *service)
 {
 	struct unit *unit = configuration_unit(g, service);
 	int          fd = -1;
 
+	if (endpoint_is_named(service))
+		return endpoint_connect(g, asker, asker_name, service);
 	if (unit == NULL) {
 		errno = ENOENT;
 		return -1;

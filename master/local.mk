@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 MASTER_SOURCES = \
 	master/configuration.c \
+	master/endpoints.c \
 	master/introduce.c \
 	master/master.h \
 	master/notify.c \

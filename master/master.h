@@ -16,6 +16,7 @@
 #include "lib/base/list.h"
 #include "lib/conf/conf.h"
 #include "lib/ipc/ipc.h"
+#include "lib/net/address.h"
 #include "lib/task/task.h"
 
 enum { UNIT_LISTENERS_MAX = 64 };
@@ -36,6 +37,7 @@ enum program_flags {
 	PROGRAM_TRANSPORT  = 4,		/* qmgr may ask for every service of it */
 	PROGRAM_ASKS_TRANSPORTS = 8,
 	PROGRAM_ACCEPTS_ITSELF = 16,	/* has no loop: connections come by its listener only */
+	PROGRAM_ASKS_MILTERS = 64,	/* is connected to the milters its configuration names */
 	PROGRAM_KNOWS_ASKERS = 32,	/* is told the program at the other end (router_asker) */
 };
 
@@ -46,6 +48,14 @@ bool program_may_ask(const struct program *asker, const char *service, const str
 
 /* ---- configuration.c ---- */
 
+/* A milter, as smtpd_milters names it. */
+struct endpoint {
+	struct endpoint   *next;
+	struct span        text;
+	struct net_address address;
+	bool               is_usable;
+};
+
 struct unit {
 	const char                 *name, *type;
 	const struct program       *program;
@@ -54,6 +64,7 @@ struct unit {
 	size_t                      override_count;
 	unsigned                    verbose;
 	bool                        is_inet, is_private;
+	struct endpoint            *endpoints;	/* what it may be connected to outside the suite */
 	unsigned                    wanted;	/* workers */
 	int                         listeners[UNIT_LISTENERS_MAX];
 	size_t                      listener_count;
@@ -133,8 +144,20 @@ struct worker *worker_of(struct list *node);
 
 /* ---- introduce.c ---- */
 
-/* introduce - a connected descriptor to the named service for a worker of 'asker', or -1 with errno. */
-int introduce(struct generation *g, const struct program *asker, const char *service);
+/* introduce - a connected descriptor to the named service, or milter, for a worker of 'asker' (in the entry of that
+ * name), or -1 with errno. */
+int introduce(struct generation *g, const struct program *asker, const char *asker_name, const char *service);
+
+/* ---- endpoints.c ---- */
+
+/* endpoints_read - the milters that the unit's configuration names.  Looks names of hosts up: blocks. */
+void endpoints_read(struct generation *g, struct unit *unit);
+/* endpoint_is_named - it is spelled as a milter, not as a service of master.cf. */
+bool endpoint_is_named(const char *service);
+/* endpoint_connect - as introduce.  The connection may still be under way (its first write waits for it); nobody
+ * there is EHOSTDOWN. */
+int endpoint_connect(const struct generation *g, const struct program *asker, const char *asker_name,
+                     const char *service);
 
 /* ---- supervisor.c ---- */
 

@@ -87,6 +87,64 @@ static void only_named_services_are_introduced(void **state)
 			fail_msg("%s to %s", rows[i].asker, rows[i].service);
 }
 
+/* ---- milters ---- */
+
+static int milter_listener(struct span *endpoint, struct arena *arena)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t          length = sizeof(address);
+	int                fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, length), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+	*endpoint = arena_printf_span(arena, "inet:localhost:%u", ntohs(address.sin_port));
+	return fd;
+}
+
+static void only_configured_milters_are_reached(void **state)
+{
+	struct arena        *arena = arena_new(NULL);
+	struct conf_override own = { "smtpd_milters", NULL };
+	struct unit          units[2] = {
+		{ .name = "smtp", .program = program_find("smtpd"), .overrides = &own, .override_count = 1 },
+		{ .name = "smtp", .program = program_find("smtp"), .overrides = &own, .override_count = 1 },
+	};
+	struct generation g = { .arena = arena, .units = units, .count = 2 };
+	const char       *error, *config_dir = arena_printf(arena, "%s-milters", top);
+	char             *main_cf = arena_printf(arena, "%s/main.cf", config_dir);
+	struct span       there;
+	int               listener = milter_listener(&there, arena), fd;
+
+	(void)state;
+	assert_int_equal(mkdir(config_dir, 0700), 0);
+	assert_int_equal(close(open(main_cf, O_CREAT | O_WRONLY, 0600)), 0);
+	own.value = arena_printf(arena, "{ " SPAN_FMT ", default_action=accept }, unix:/nowhere/x inet:no-port",
+	                         SPAN_ARG(there));
+	g.conf = conf_load(arena, config_dir, NULL, 0, &error);
+	assert_non_null(g.conf);
+	endpoints_read(&g, &units[0]);
+	endpoints_read(&g, &units[1]);
+	fd = endpoint_connect(&g, units[0].program, "smtp", there.ptr);
+	assert_true(fd >= 0);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(endpoint_connect(&g, units[0].program, "smtp", "unix:/nowhere/x"), -1);
+	assert_int_equal(errno, EHOSTDOWN);
+	assert_int_equal(endpoint_connect(&g, units[0].program, "smtp", "inet:no-port"), -1);
+	assert_int_equal(errno, EADDRNOTAVAIL);
+	/* Not in the list; another entry; a program that asks no milter. */
+	assert_int_equal(endpoint_connect(&g, units[0].program, "smtp", "unix:/run/other"), -1);
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(endpoint_connect(&g, units[0].program, "submission", there.ptr), -1);
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(endpoint_connect(&g, units[1].program, "smtp", there.ptr), -1);
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(close(listener), 0);
+	assert_int_equal(unlink(main_cf), 0);
+	assert_int_equal(rmdir(config_dir), 0);
+	arena_free(arena);
+}
+
 /* ---- a real master ---- */
 
 static void write_file(const char *name, const char *text)
@@ -436,6 +494,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_are_known),
 		cmocka_unit_test(only_named_services_are_introduced),
+		cmocka_unit_test(only_configured_milters_are_reached),
 		cmocka_unit_test_teardown(introductions_work, put_down),
 		cmocka_unit_test_teardown(dead_worker_comes_back, put_down),
 		cmocka_unit_test_teardown(dead_qmgr_is_reconnected, put_down),

@@ -21,9 +21,9 @@ static const char *const login_asks[] = {
 static const char *const none[] = { NULL };
 
 static const struct program programs[] = {
-	{ "smtpd",      "smtpd",    SOCK_STREAM,    0, smtpd_asks },
-	{ "postscreen", "smtpd",    SOCK_STREAM,    0, smtpd_asks },
-	{ "pickup",     "smtpd",    SOCK_STREAM,    PROGRAM_SINGLE, smtpd_asks },
+	{ "smtpd",      "smtpd",    SOCK_STREAM,    PROGRAM_ASKS_MILTERS, smtpd_asks },
+	{ "postscreen", "smtpd",    SOCK_STREAM,    PROGRAM_ASKS_MILTERS, smtpd_asks },
+	{ "pickup",     "smtpd",    SOCK_STREAM,    PROGRAM_SINGLE | PROGRAM_ASKS_MILTERS, smtpd_asks },
 	{ "maildrop",   "maildrop", SOCK_STREAM,    PROGRAM_SINGLE | PROGRAM_ACCEPTS_ITSELF, none },
 	{ "qmgr",       "qmgr",     SOCK_SEQPACKET, PROGRAM_SINGLE | PROGRAM_EXCLUSIVE | PROGRAM_ASKS_TRANSPORTS, qmgr_asks },
 	{ "router",     "router",   SOCK_SEQPACKET, PROGRAM_KNOWS_ASKERS, none },

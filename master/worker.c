@@ -67,7 +67,7 @@ static void on_ask(struct ipc_request *r)
 	struct worker                    *w = r->user;
 	struct control_ask_reply          reply = { 0, -1 };
 
-	reply.connection = introduce(supervisor.now, w->program, arena_cstr(r->arena, ask->service));
+	reply.connection = introduce(supervisor.now, w->program, w->name, arena_cstr(r->arena, ask->service));
 	if (reply.connection < 0)
 		reply.error = (uint64_t)errno;
 	if (reply.error == EACCES)

@@ -38,6 +38,9 @@ struct net_cidr {
 MUST_USE bool net_cidr_parse(struct span text, struct net_cidr *out);
 bool net_cidr_has(const struct net_cidr *cidr, const struct net_address *a);
 
+/* net_resolve - the first address of a host, numeric or by getaddrinfo (blocks), with a port by number or name. */
+MUST_USE bool net_resolve(const char *host, const char *port, struct net_address *out);
+
 /* net_listen - listening sockets for "port", "host:port", "[v6]:port" (names through getaddrinfo: blocks), on the given
  * interfaces when no host is named.  Appends descriptors to fds; -1 with errno. */
 int net_listen(const char *service, const char *interfaces, const char *protocols, int *fds, size_t most,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* listen.c - listening sockets for the inet services of master.cf */
+/* listen.c - listening sockets for the inet services of master.cf, and hosts by name */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -147,6 +147,20 @@ static int listen_on_interfaces(struct listening *l, const char *interfaces)
 			return -1;
 	}
 	return 0;
+}
+
+bool net_resolve(const char *host, const char *port, struct net_address *out)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found;
+
+	if (getaddrinfo(host, port, &hints, &found) != 0)
+		return false;
+	memset(out, 0, sizeof(*out));
+	memcpy(&out->storage, found->ai_addr, found->ai_addrlen);
+	out->length = found->ai_addrlen;
+	freeaddrinfo(found);
+	return true;
 }
 
 int net_listen(const char *service, const char *interfaces, const char *protocols, int *fds, size_t most,

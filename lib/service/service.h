@@ -99,7 +99,9 @@ MUST_USE int service_call(struct service_run *run, const char *name, bool again_
                           const struct ipc_type *reply_type, void *reply, struct arena *arena,
                           uint64_t deadline_us);
 /* service_connect - a fresh connected descriptor to the named service, the caller's own (qmgr opens one per agent
- * worker; login passes sessions).  -1 with errno.  Suspends. */
+ * worker; login passes sessions), or to a milter as smtpd_milters of the caller's own configuration spells it
+ * ("unix:PATH", "inet:HOST:PORT"): a non-blocking stream whose connection may still be under way.  -1 with errno:
+ * EHOSTDOWN nobody serves there, EACCES not in the configuration.  Suspends. */
 int service_connect(struct service_run *run, const char *name, uint64_t deadline_us);
 
 #endif
