@@ -15,6 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
+#include "lib/service/places.h"
 
 enum { STORE_TIMEOUT_S = 600, DELIVERY_MAY = MAY_READ_FILES | MAY_WRITE_FILES };
 
@@ -120,6 +121,7 @@ static NO_RETURN void run_spawner(const struct service_run *run, int channel)
 		(void)close(run->listeners[i]);
 	(void)signal(SIGCHLD, SIG_IGN);	/* nobody waits: the answer comes over the channel */
 	(void)signal(SIGTERM, SIG_IGN);	/* it ends with the process it serves */
+	places_allow_mail(&box, run->conf);
 	sandbox_enter(&box);
 	sandbox_foresee(DELIVERY_MAY, box.strict);
 	while (spawn_one(channel, box.strict))

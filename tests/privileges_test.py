@@ -268,6 +268,21 @@ class SystemUsers(unittest.TestCase):
             wait_until(lambda: "virtual_uid_maps has no usable entry" in host.log(), 30, host.log_tail)
         shutil.rmtree(base)
 
+    def test_nothing_writes_outside_mail_directories(self):
+        """Landlock of master and of the spawner: the kernel shows it nowhere, so a delivery tries it."""
+        new = self.home / "Maildir" / "new"
+        with tempfile.TemporaryDirectory(prefix="postern-only-") as only, \
+                Instance("users=1", "main.mydestination=sys.test",
+                         f"main.mail_directories={only}") as host:
+            before = len(list(new.iterdir())) if new.is_dir() else 0
+            with smtplib.SMTP("127.0.0.1", host.port("smtp"), timeout=30) as s:
+                s.send_message(message("x", to="sysuser@sys.test"))
+                s.send_message(message("y", to="u1@example.test"))
+            wait_until(lambda: "status=deferred" in host.log(), 30, host.log_tail)
+            self.assertIn("Permission denied", host.log())
+            self.assertEqual(len(list(new.iterdir())) if new.is_dir() else 0, before)
+            host.wait_for_mails("u1", 1)    # virtual_mailbox_base counts always
+
     def test_a_lost_spawner_is_replaced(self):
         _, spawners = self.local()
         for pid in spawners:
