@@ -13,7 +13,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/log.h"
 #include "lib/base/sysexits.h"
-#include "mailauth/unbound.h"
+#include "mailauth/ask_unbound.h"
 
 enum { INPUT_MAX_BYTES = 64 * 1024 * 1024, ARGUMENTS_AT = 3 };
 
@@ -56,7 +56,7 @@ static const struct subcommand *find(int argc, char **argv)
 	return NULL;
 }
 
-static struct unbound *open_dns(const char *server)
+static struct unbound *open_dns(const char *server, struct answers *answers)
 {
 	static struct conf conf;
 	struct unbound *unbound;
@@ -67,7 +67,7 @@ static struct unbound *open_dns(const char *server)
 	conf.inet_protocols = "all";
 	conf.dns_query_limit = 1000;
 	conf.dns_cache_size = 1 << 20;
-	unbound = unbound_new(&conf, &why);
+	unbound = unbound_new(&conf, answers, &why);
 	if (unbound == NULL || unbound_start(unbound, &why) != DONE)
 		log_fatal("%s", why.text);
 	return unbound;
@@ -75,9 +75,10 @@ static struct unbound *open_dns(const char *server)
 
 int main(int argc, char **argv)
 {
-	static const struct unbound_limits limits = UNBOUND_STANDARD_LIMITS;
+	static const struct lookups_limits limits = LOOKUPS_STANDARD_LIMITS;
 	const struct subcommand *subcommand = find(argc, argv);
-	struct unbound_message *message;
+	struct answers *answers = answers_new(1 << 20);
+	struct lookups *message;
 	struct unbound *unbound;
 	struct check check;
 	int status;
@@ -85,12 +86,13 @@ int main(int argc, char **argv)
 	log_open("mailauth_check", LOG_TO_STDERR, -1);
 	if (subcommand == NULL)
 		return usage();
-	unbound = open_dns(argv[ARGUMENTS_AT - 1]);
-	message = unbound_message_new(unbound, &limits);
-	check = (struct check){ .arena = arena_new(NULL), .lookup = unbound_message_lookup(message) };
+	unbound = open_dns(argv[ARGUMENTS_AT - 1], answers);
+	message = lookups_new(unbound_asker(unbound), &limits);
+	check = (struct check){ .arena = arena_new(NULL), .lookup = lookups_lookup(message) };
 	status = subcommand->run(&check, argv + ARGUMENTS_AT);
 	arena_free(check.arena);
-	unbound_message_free(message);
+	lookups_free(message);
 	unbound_free(unbound);
+	answers_free(answers);
 	return status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* unbound_test.c - look-ups of many threads against a scripted name server on loopback, a thread of the same process */
-#include "mailauth/unbound.h"
+/* lookups_test.c - look-ups of many threads against a scripted name server on loopback, a thread of the same process */
+#include "mailauth/ask_unbound.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,6 +25,7 @@ struct bench {
 	pthread_t       server;
 	atomic_uint     asked;
 	struct unbound *unbound;
+	struct answers *answers;
 };
 
 static void *serve(void *arg)
@@ -50,7 +51,8 @@ static void bench_open(struct bench *b, long long most_queries)
 	conf.inet_protocols = "ipv4";
 	conf.dns_query_limit = most_queries;
 	conf.dns_cache_size = 1 << 20;
-	b->unbound = unbound_new(&conf, &why);
+	b->answers = answers_new(1 << 20);
+	b->unbound = unbound_new(&conf, b->answers, &why);
 	if (b->unbound == NULL || unbound_start(b->unbound, &why) != DONE)
 		fail_msg("%s", why.text);
 }
@@ -60,33 +62,34 @@ static void bench_close(struct bench *b)
 {
 	uint64_t until_us = clock_in_s(10);
 
-	while (unbound_under_way(b->unbound) > 0 && clock_now_us() < until_us)
+	while (asker_under_way(unbound_asker(b->unbound)) > 0 && clock_now_us() < until_us)
 		usleep(1000);
-	assert_int_equal(unbound_under_way(b->unbound), 0);
+	assert_int_equal(asker_under_way(unbound_asker(b->unbound)), 0);
 	unbound_free(b->unbound);
+	answers_free(b->answers);
 	shutdown(b->fd, SHUT_RDWR);
 	pthread_join(b->server, NULL);
 	close(b->fd);
 }
 
-static struct unbound_message *message(struct bench *b, unsigned wait_ms, size_t most)
+static struct lookups *message(struct bench *b, unsigned wait_ms, size_t most)
 {
-	struct unbound_limits limits = { .wait_us = (uint64_t)wait_ms * 1000, .most_questions = most };
+	struct lookups_limits limits = { .wait_us = (uint64_t)wait_ms * 1000, .most_questions = most };
 
-	return unbound_message_new(b->unbound, &limits);
+	return lookups_new(unbound_asker(b->unbound), &limits);
 }
 
-static void ask(struct unbound_message *m, const char *name, enum rr_type type, struct arena *arena,
+static void ask(struct lookups *m, const char *name, enum rr_type type, struct arena *arena,
                 struct lookup_answer *answer)
 {
-	struct lookup lookup = unbound_message_lookup(m);
+	struct lookup lookup = lookups_lookup(m);
 
 	lookup.ask(lookup.user, span_of(name), type, arena, answer);
 }
 
-static void expect(struct unbound_message *m, const char *name, enum rr_type type)
+static void expect(struct lookups *m, const char *name, enum rr_type type)
 {
-	struct lookup lookup = unbound_message_lookup(m);
+	struct lookup lookup = lookups_lookup(m);
 
 	lookup.expect(lookup.user, span_of(name), type);
 }
@@ -111,7 +114,7 @@ static void answers_are_told_apart(void **state)
 	};
 	struct bench b;
 	struct arena *arena = arena_new(NULL);
-	struct unbound_message *m;
+	struct lookups *m;
 
 	(void)state;
 	bench_open(&b, 100);
@@ -125,7 +128,7 @@ static void answers_are_told_apart(void **state)
 		assert_int_equal(answer.records.len > 0, answer.status == DNS_FOUND);
 		assert_false(answer.is_secure);
 	}
-	unbound_message_free(m);
+	lookups_free(m);
 	bench_close(&b);
 	arena_free(arena);
 }
@@ -134,7 +137,7 @@ static void a_message_asks_once(void **state)
 {
 	struct bench b;
 	struct arena *arena = arena_new(NULL);
-	struct unbound_message *m;
+	struct lookups *m;
 	struct lookup_answer answer;
 	struct span text, rdata;
 
@@ -150,7 +153,7 @@ static void a_message_asks_once(void **state)
 	}
 	ask(m, "a.example.test", RR_A, arena, &answer);	/* one too many */
 	assert_int_equal(answer.status, DNS_FAILED);
-	unbound_message_free(m);
+	lookups_free(m);
 	assert_int_equal(b.asked, 1);
 	bench_close(&b);
 	arena_free(arena);
@@ -160,7 +163,7 @@ static void silence_uses_up_the_budget(void **state)
 {
 	struct bench b;
 	struct arena *arena = arena_new(NULL);
-	struct unbound_message *m;
+	struct lookups *m;
 	struct lookup_answer answer;
 	uint64_t started_us;
 
@@ -187,7 +190,7 @@ static void silence_uses_up_the_budget(void **state)
 	ask(m, "a.example.test", RR_A, arena, &answer);	/* known already */
 	assert_int_equal(answer.status, DNS_FOUND);
 	assert_true(clock_now_us() - started_us < CLOCK_SECOND_US);
-	unbound_message_free(m);
+	lookups_free(m);
 	bench_close(&b);
 	arena_free(arena);
 }
@@ -196,7 +199,7 @@ static void too_many_under_way_fail(void **state)
 {
 	struct bench b;
 	struct arena *arena = arena_new(NULL);
-	struct unbound_message *m, *other;
+	struct lookups *m, *other;
 	struct lookup_answer answer;
 
 	(void)state;
@@ -204,12 +207,12 @@ static void too_many_under_way_fail(void **state)
 	m = message(&b, 10000, 100);
 	other = message(&b, 10000, 100);
 	expect(m, "mute.example.test", RR_A);
-	assert_int_equal(unbound_under_way(b.unbound), 1);
+	assert_int_equal(asker_under_way(unbound_asker(b.unbound)), 1);
 	ask(other, "a.example.test", RR_A, arena, &answer);
 	assert_int_equal(answer.status, DNS_FAILED);
-	unbound_message_free(m);
-	assert_int_equal(unbound_under_way(b.unbound), 0);
-	unbound_message_free(other);
+	lookups_free(m);
+	assert_int_equal(asker_under_way(unbound_asker(b.unbound)), 0);
+	lookups_free(other);
 	bench_close(&b);
 	arena_free(arena);
 }
@@ -224,7 +227,7 @@ static void *one_thread(void *arg)
 	size_t failed = 0;
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		struct unbound_message *m = message(b, 20000, 10);
+		struct lookups *m = message(b, 20000, 10);
 		struct lookup_answer answer;
 
 		expect(m, "bad.example.test", RR_A);
@@ -232,7 +235,7 @@ static void *one_thread(void *arg)
 		ask(m, "a.example.test", RR_A, arena, &answer);
 		failed += answer.status != DNS_FOUND || answer.records.len != 6;
 		expect(m, "t.example.test", RR_TXT);
-		unbound_message_free(m);
+		lookups_free(m);
 		arena_reset(arena);
 	}
 	arena_free(arena);
