@@ -120,6 +120,15 @@ static void answered(void *arg, int error, struct ub_result *result)
 	finish(q);
 }
 
+void resolver_end(struct resolver *r)
+{
+	resolver_stop(r);
+	while (r->pump != NULL)
+		task_yield();
+	task_forget_fd(ub_fd(r->ctx));
+	resolver_free(r);
+}
+
 /* query_start - NULL when it cannot be asked now. */
 static struct query *query_start(struct resolver *r, struct span key, struct span name, int rr_type)
 {

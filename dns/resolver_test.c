@@ -24,6 +24,8 @@ static const struct test_dns_row zone[] = {
 struct bench {
 	int              fd;
 	unsigned         asked;		/* questions the server saw */
+	const struct conf *conf;
+	const char      *address;	/* of the server */
 	struct resolver *resolver;
 	struct task     *server;
 	unsigned         waiting;	/* askers */
@@ -64,12 +66,12 @@ static void run_bench(void *arg)
 static void play(void (*part)(struct bench *b), unsigned timeout_s)
 {
 	static struct conf conf;
-	struct bench b = { .play = part };
+	struct bench b = { .play = part, .conf = &conf };
 	char server[64];
 	struct why why;
 
 	b.fd = test_dns_open(SOCK_NONBLOCK, server);
-	conf.dns_servers = server;
+	conf.dns_servers = b.address = server;
 	conf.dns_validate = "auto";
 	conf.inet_protocols = "ipv4";
 	conf.dns_timeout = timeout_s;
@@ -105,6 +107,32 @@ static void address_is_found(void **state)
 {
 	(void)state;
 	play(address_part, 60);
+}
+
+/* Asked past the cache, of the server named. */
+static void one_server_part(struct bench *b)
+{
+	struct dns_request request = { .name = span_lit("a.example.test"), .rr_type = RR_A,
+		                       .server = span_of(b->address) };
+	struct dns_reply reply;
+
+	ask(b, "a.example.test", RR_A, &reply);
+	assert_int_equal(b->asked, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		one_server_ask(b->conf, &request, task_arena(), &reply);
+		assert_int_equal(reply.status, DNS_FOUND);
+		assert_int_equal(b->asked, 2 + i);
+	}
+	request.server = span_lit("not an address");
+	one_server_ask(b->conf, &request, task_arena(), &reply);
+	assert_int_equal(reply.status, DNS_FAILED);
+	assert_int_equal(b->asked, 4);
+}
+
+static void one_server_is_asked_itself(void **state)
+{
+	(void)state;
+	play(one_server_part, 60);
 }
 
 static void exchange_part(struct bench *b)
@@ -263,6 +291,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(address_is_found),
+		cmocka_unit_test(one_server_is_asked_itself),
 		cmocka_unit_test(exchange_is_found),
 		cmocka_unit_test(negatives_are_told_apart),
 		cmocka_unit_test(nonsense_is_not_asked),
