@@ -4,6 +4,13 @@ lib_mailauth_libmailauth_a_SOURCES = lib/mailauth/lookup.h
 
 # ---- SPF and Authentication-Results ----
 
+lib_mailauth_libmailauth_a_SOURCES += \
+	lib/mailauth/spf.c lib/mailauth/spf.h lib/mailauth/spf_private.h \
+	lib/mailauth/spf_macro.c \
+	lib/mailauth/spf_match.c \
+	lib/mailauth/spf_name.c \
+	lib/mailauth/spf_record.c
+
 # ---- DKIM and ARC ----
 
 # ---- DMARC and its reports ----
