@@ -134,16 +134,6 @@ static enum spf_match match_exchanges(struct spf_check *c, const struct spf_dire
 
 /* ---- ptr ---- */
 
-/* reverse_name - of the client, below in-addr.arpa or ip6.arpa. */
-static struct span reverse_name(struct spf_check *c)
-{
-	struct span name;
-
-	/* No macro of this text looks up or can fail. */
-	(void)!spf_expand(c, span_lit("%{ir}.%{v}.arpa"), span_lit(""), &name);
-	return name;
-}
-
 /* load_names - what the client's address is said to be called, once a check.  Any failure means: nothing. */
 static bool load_names(struct spf_check *c)
 {
@@ -155,7 +145,7 @@ static bool load_names(struct spf_check *c)
 		return true;
 	c->has_names = true;
 	c->names = ARENA_NEW_ARRAY(c->arena, struct spf_client_name, c->settings->most_names);
-	match = look_up(c, reverse_name(c), RR_PTR, &answer);
+	match = look_up(c, net_reverse_name(c->arena, &c->ip), RR_PTR, &answer);
 	while (match == SPF_MATCH && c->name_count < c->settings->most_names && rdata_next(&answer.records, &rdata)) {
 		if (rdata_name(c->arena, rdata, &c->names[c->name_count].name))
 			c->name_count++;
