@@ -32,10 +32,4 @@ void resolver_ask(struct resolver *r, const struct dns_request *request, struct 
 /* resolver_under_way - different questions that wait for their answer. */
 size_t resolver_under_way(const struct resolver *r);
 
-/* ---- resolver_setup.c ---- */
-
-struct ub_ctx;
-/* resolver_setup - apply the parameters to a fresh libunbound context. */
-MUST_USE enum outcome resolver_setup(struct ub_ctx *ctx, const struct conf *conf, struct why *why);
-
 #endif
