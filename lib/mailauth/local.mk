@@ -6,6 +6,10 @@ lib_mailauth_libmailauth_a_SOURCES = lib/mailauth/lookup.h
 
 # ---- DKIM and ARC ----
 lib_mailauth_libmailauth_a_SOURCES += \
+	lib/mailauth/arc_chain.c lib/mailauth/arc_chain.h \
+	lib/mailauth/arc_scope.c lib/mailauth/arc_scope.h \
+	lib/mailauth/arc_seal.c lib/mailauth/arc_seal.h \
+	lib/mailauth/arc_verify.c lib/mailauth/arc_verify.h \
 	lib/mailauth/dkim_body.c lib/mailauth/dkim_body.h \
 	lib/mailauth/dkim_canon.c lib/mailauth/dkim_canon.h \
 	lib/mailauth/dkim_compose.c lib/mailauth/dkim_compose.h \
@@ -20,7 +24,7 @@ lib_mailauth_libmailauth_a_SOURCES += \
 
 check_PROGRAMS += lib/mailauth/tags_test lib/mailauth/header_index_test lib/mailauth/dkim_canon_test \
 	lib/mailauth/dkim_body_test lib/mailauth/dkim_key_test lib/mailauth/dkim_signature_test \
-	lib/mailauth/dkim_verify_test lib/mailauth/dkim_sign_test
+	lib/mailauth/dkim_verify_test lib/mailauth/dkim_sign_test lib/mailauth/arc_test
 lib_mailauth_tags_test_SOURCES = lib/mailauth/tags_test.c
 lib_mailauth_tags_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 lib_mailauth_header_index_test_SOURCES = lib/mailauth/header_index_test.c
@@ -37,6 +41,8 @@ lib_mailauth_dkim_verify_test_SOURCES = lib/mailauth/dkim_verify_test.c lib/mail
 lib_mailauth_dkim_verify_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 lib_mailauth_dkim_sign_test_SOURCES = lib/mailauth/dkim_sign_test.c lib/mailauth/test_mail.h
 lib_mailauth_dkim_sign_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+lib_mailauth_arc_test_SOURCES = lib/mailauth/arc_test.c lib/mailauth/test_mail.h
+lib_mailauth_arc_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/mailauth/fuzz_tags
 lib_mailauth_fuzz_tags_SOURCES = lib/mailauth/fuzz_tags.c
