@@ -23,6 +23,7 @@ static const struct subcommand {
 	int       (*run)(struct check *c, char **args);
 } subcommands[] = {
 	{ "spf", "IP HELO MAILFROM", 3, check_spf },
+	{ "dmarc", "PSL rfc7489|dmarcbis", 2, check_dmarc },
 };
 
 struct span check_input(struct check *c)

@@ -17,5 +17,6 @@ struct span check_input(struct check *c);
 
 /* What the subcommands do: print their result, give the exit status.  args: as the row of check.c counts them. */
 int check_spf(struct check *c, char **args);
+int check_dmarc(struct check *c, char **args);
 
 #endif

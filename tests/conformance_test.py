@@ -39,6 +39,9 @@ class Conformance(unittest.TestCase):
     def test_spf(self):
         self.keep("spf", 0)
 
+    def test_dmarc(self):
+        self.keep("dmarc", 1)
+
 
 if __name__ == "__main__":
     main()

@@ -22,3 +22,16 @@ lib_mailauth_fuzz_tags_SOURCES += tests/fuzz_main.c
 endif
 
 # ---- DMARC and its reports ----
+lib_mailauth_libmailauth_a_SOURCES += \
+	lib/mailauth/dmarc.c lib/mailauth/dmarc.h \
+	lib/mailauth/dmarc_domain.c lib/mailauth/dmarc_domain.h \
+	lib/mailauth/dmarc_from.c lib/mailauth/dmarc_from.h \
+	lib/mailauth/dmarc_query.c \
+	lib/mailauth/dmarc_record.c lib/mailauth/dmarc_record.h \
+	lib/mailauth/dmarc_uri.c lib/mailauth/dmarc_uri.h
+
+check_PROGRAMS += lib/mailauth/dmarc_record_test lib/mailauth/dmarc_test
+lib_mailauth_dmarc_record_test_SOURCES = lib/mailauth/dmarc_record_test.c
+lib_mailauth_dmarc_record_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+lib_mailauth_dmarc_test_SOURCES = lib/mailauth/dmarc_test.c lib/mailauth/test_dmarc.h
+lib_mailauth_dmarc_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
