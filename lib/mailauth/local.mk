@@ -35,3 +35,16 @@ lib_mailauth_dmarc_record_test_SOURCES = lib/mailauth/dmarc_record_test.c
 lib_mailauth_dmarc_record_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 lib_mailauth_dmarc_test_SOURCES = lib/mailauth/dmarc_test.c lib/mailauth/test_dmarc.h
 lib_mailauth_dmarc_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+
+FUZZ_TARGETS += lib/mailauth/fuzz_dmarc_record lib/mailauth/fuzz_dmarc_from
+lib_mailauth_fuzz_dmarc_record_SOURCES = lib/mailauth/fuzz_dmarc_record.c
+lib_mailauth_fuzz_dmarc_record_LDADD = $(LIBS_MAILAUTH)
+lib_mailauth_fuzz_dmarc_from_SOURCES = lib/mailauth/fuzz_dmarc_from.c lib/mailauth/test_dmarc.h
+lib_mailauth_fuzz_dmarc_from_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+if FUZZERS
+lib_mailauth_fuzz_dmarc_record_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+lib_mailauth_fuzz_dmarc_from_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+lib_mailauth_fuzz_dmarc_record_SOURCES += tests/fuzz_main.c
+lib_mailauth_fuzz_dmarc_from_SOURCES += tests/fuzz_main.c
+endif
