@@ -48,3 +48,13 @@ else
 lib_mailauth_fuzz_dmarc_record_SOURCES += tests/fuzz_main.c
 lib_mailauth_fuzz_dmarc_from_SOURCES += tests/fuzz_main.c
 endif
+
+lib_mailauth_libmailauth_a_SOURCES += \
+	lib/mailauth/dmarc_day.c \
+	lib/mailauth/dmarc_db.c lib/mailauth/dmarc_db.h \
+	lib/mailauth/dmarc_row.c lib/mailauth/dmarc_row.h \
+	lib/mailauth/dmarc_store.c lib/mailauth/dmarc_store.h lib/mailauth/dmarc_store_private.h
+
+check_PROGRAMS += lib/mailauth/dmarc_store_test
+lib_mailauth_dmarc_store_test_SOURCES = lib/mailauth/dmarc_store_test.c
+lib_mailauth_dmarc_store_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
