@@ -7,6 +7,7 @@
 #include "lib/mailauth/spf.h"
 
 #include "lib/mailauth/spf_private.h"
+#include "lib/mailauth/text.h"
 #include "lib/smtp/address.h"
 #include "lib/smtp/idn.h"
 
@@ -30,17 +31,6 @@ struct span spf_result_name(enum spf_result result)
 struct span spf_identity_name(enum spf_identity identity)
 {
 	return identity == SPF_HELO ? span_lit("helo") : span_lit("mailfrom");
-}
-
-/* printable - at most 'most' bytes of text, each other than printable US-ASCII as a '?'. */
-static struct span printable(struct arena *arena, struct span text, size_t most)
-{
-	struct span in = span_first(text, most);
-	char *out = arena_alloc(arena, in.len + 1);
-
-	for (size_t i = 0; i < in.len; i++)
-		out[i] = ascii_is_print(in.ptr[i]) ? in.ptr[i] : '?';
-	return span_make(out, in.len);
 }
 
 /* ---- check_host ---- */
@@ -136,7 +126,8 @@ static bool run_policy(struct spf_check *c, struct span *domain, struct span tex
 	*decision = (struct spf_decision){ .domain = *domain };
 	if (!spf_record_parse(c->arena, text, &record, &fault)) {
 		c->reason = arena_printf_span(c->arena, "syntax error in the policy of " SPAN_FMT ": " SPAN_FMT,
-		                              SPAN_ARG(*domain), SPAN_ARG(fault));
+		                              SPAN_ARG(*domain),
+		                              SPAN_ARG(text_printable(c->arena, fault, REASON_MAX_BYTES)));
 		*result = SPF_PERMERROR;
 		return false;
 	}
@@ -194,7 +185,7 @@ static void explain(struct spf_check *c, const struct spf_decision *decision, st
 
 	c->is_explaining = true;
 	verdict->is_explained = c->settings->wants_explanation && find_explanation(c, decision, &text);
-	verdict->explanation = printable(c->arena, verdict->is_explained ? text : c->settings->explanation,
+	verdict->explanation = text_printable(c->arena, verdict->is_explained ? text : c->settings->explanation,
 	                                 c->settings->most_explanation_bytes);
 }
 
@@ -264,9 +255,9 @@ void spf_check(const struct spf_client *client, enum spf_identity identity, cons
 	}
 	verdict->domain = c.sender_domain;
 	verdict->result = spf_check_host(&c, c.sender_domain, &decision);
-	verdict->mechanism = printable(arena, decision.mechanism, REASON_MAX_BYTES);
+	verdict->mechanism = text_printable(arena, decision.mechanism, REASON_MAX_BYTES);
 	if (verdict->result == SPF_TEMPERROR || verdict->result == SPF_PERMERROR)
-		verdict->reason = printable(arena, c.reason, REASON_MAX_BYTES);
+		verdict->reason = text_printable(arena, c.reason, REASON_MAX_BYTES);
 	if (verdict->result == SPF_FAIL)
 		explain(&c, &decision, verdict);
 }
