@@ -126,7 +126,8 @@ static bool run_policy(struct spf_check *c, struct span *domain, struct span tex
 	*decision = (struct spf_decision){ .domain = *domain };
 	if (!spf_record_parse(c->arena, text, &record, &fault)) {
 		c->reason = arena_printf_span(c->arena, "syntax error in the policy of " SPAN_FMT ": " SPAN_FMT,
-		                              SPAN_ARG(*domain), SPAN_ARG(fault));
+		                              SPAN_ARG(*domain),
+		                              SPAN_ARG(text_printable(c->arena, fault, REASON_MAX_BYTES)));
 		*result = SPF_PERMERROR;
 		return false;
 	}

@@ -200,7 +200,13 @@ static struct span dotted_address(const struct spf_check *c)
 
 static struct span sender(const struct spf_check *c)
 {
-	return arena_printf_span(c->arena, SPAN_FMT "@" SPAN_FMT, SPAN_ARG(c->local), SPAN_ARG(c->sender_domain));
+	size_t len = c->local.len + 1 + c->sender_domain.len;
+	char *out = arena_alloc(c->arena, len);
+
+	memcpy(out, c->local.ptr, c->local.len);
+	out[c->local.len] = '@';
+	memcpy(out + c->local.len + 1, c->sender_domain.ptr, c->sender_domain.len);
+	return span_make(out, len);
 }
 
 /* value_of - what a letter stands for (RFC 7208 7.2). */
