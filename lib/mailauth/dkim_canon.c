@@ -117,31 +117,57 @@ static void put(struct dkim_canon_body *body, struct span bytes)
 	body->used += bytes.len;
 }
 
-/* put_content - bytes that end what was held back: it counts now. */
-static void put_content(struct dkim_canon_body *body, struct span bytes)
+/* begin_content - something follows that ends what was held back: the lines before it count now. */
+static void begin_content(struct dkim_canon_body *body)
 {
 	for (; body->empty_lines != 0; body->empty_lines--)
 		put(body, span_lit("\r\n"));
+	body->has_content = true;
+}
+
+static void put_space(struct dkim_canon_body *body)
+{
 	if (body->has_space)
 		put(body, span_lit(" "));
 	body->has_space = false;
-	body->has_content = true;
-	put(body, bytes);
 }
 
-/* run_length - bytes at the start that mean nothing but themselves. */
-static size_t run_length(enum dkim_canon canon, struct span bytes)
+/* put_simple - bytes up to a CR as they are; gives how many. */
+static size_t put_simple(struct dkim_canon_body *body, struct span bytes)
 {
-	size_t n = 0;
+	const char *cr = memchr(bytes.ptr, '\r', bytes.len);
+	size_t n = cr != NULL ? (size_t)(cr - bytes.ptr) : bytes.len;
 
-	if (canon == DKIM_SIMPLE) {
-		const char *cr = memchr(bytes.ptr, '\r', bytes.len);
-
-		return cr != NULL ? (size_t)(cr - bytes.ptr) : bytes.len;
-	}
-	while (n < bytes.len && bytes.ptr[n] != '\r' && !is_wsp(bytes.ptr[n]))
-		n++;
+	put(body, span_first(bytes, n));
 	return n;
+}
+
+/* put_relaxed - bytes up to a CR, each run of white space one space; as many as the buffer takes, at least one. */
+static size_t put_relaxed(struct dkim_canon_body *body, struct span bytes)
+{
+	char *out = body->buffer;
+	bool has_space = body->has_space;
+	size_t i, n;
+
+	if (sizeof(body->buffer) - body->used < 2)
+		flush(body);
+	for (i = 0, n = body->used; i < bytes.len && n + 2 <= sizeof(body->buffer); i++) {
+		char c = bytes.ptr[i];
+
+		if (c == '\r')
+			break;
+		if (is_wsp(c)) {
+			has_space = true;
+			continue;
+		}
+		if (has_space)
+			out[n++] = ' ';
+		has_space = false;
+		out[n++] = c;
+	}
+	body->used = n;
+	body->has_space = has_space;
+	return i;
 }
 
 /* after_cr - the byte behind a CR is known: gives how many bytes that takes. */
@@ -149,7 +175,9 @@ static size_t after_cr(struct dkim_canon_body *body, char c)
 {
 	body->has_cr = false;
 	if (c != '\n') {
-		put_content(body, span_lit("\r"));
+		begin_content(body);
+		put_space(body);
+		put(body, span_lit("\r"));
 		return 0;
 	}
 	body->has_space = false;
@@ -169,8 +197,8 @@ void dkim_canon_body_add(struct dkim_canon_body *body, struct span bytes)
 		} else if (body->canon == DKIM_RELAXED && is_wsp(bytes.ptr[0])) {
 			body->has_space = true;
 		} else {
-			n = run_length(body->canon, bytes);
-			put_content(body, span_first(bytes, n));
+			begin_content(body);
+			n = body->canon == DKIM_RELAXED ? put_relaxed(body, bytes) : put_simple(body, bytes);
 		}
 		bytes = span_skip(bytes, n);
 	}
@@ -179,7 +207,7 @@ void dkim_canon_body_add(struct dkim_canon_body *body, struct span bytes)
 void dkim_canon_body_end(struct dkim_canon_body *body)
 {
 	if (body->has_cr)
-		put_content(body, span_lit("\r"));
+		(void)after_cr(body, '\0');
 	/* The last line has its CRLF, even one that came without; an empty body is CRLF when simple (RFC 6376 3.4.3),
 	 * nothing when relaxed (3.4.4). */
 	if (body->has_content || body->canon == DKIM_SIMPLE)

@@ -78,13 +78,34 @@ lib_mailauth_dkim_sign_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 lib_mailauth_arc_test_SOURCES = lib/mailauth/arc_test.c lib/mailauth/test_mail.h
 lib_mailauth_arc_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 
-FUZZ_TARGETS += lib/mailauth/fuzz_tags
+FUZZ_TARGETS += lib/mailauth/fuzz_tags lib/mailauth/fuzz_dkim_canon lib/mailauth/fuzz_dkim_signature \
+	lib/mailauth/fuzz_dkim_key lib/mailauth/fuzz_dkim_verify lib/mailauth/fuzz_arc
 lib_mailauth_fuzz_tags_SOURCES = lib/mailauth/fuzz_tags.c
 lib_mailauth_fuzz_tags_LDADD = $(LIBS_MAILAUTH)
+lib_mailauth_fuzz_dkim_canon_SOURCES = lib/mailauth/fuzz_dkim_canon.c
+lib_mailauth_fuzz_dkim_canon_LDADD = $(LIBS_MAILAUTH)
+lib_mailauth_fuzz_dkim_signature_SOURCES = lib/mailauth/fuzz_dkim_signature.c lib/mailauth/test_mail.h
+lib_mailauth_fuzz_dkim_signature_LDADD = $(LIBS_MAILAUTH)
+lib_mailauth_fuzz_dkim_key_SOURCES = lib/mailauth/fuzz_dkim_key.c lib/mailauth/test_mail.h
+lib_mailauth_fuzz_dkim_key_LDADD = $(LIBS_MAILAUTH)
+lib_mailauth_fuzz_dkim_verify_SOURCES = lib/mailauth/fuzz_dkim_verify.c lib/mailauth/test_mail.h
+lib_mailauth_fuzz_dkim_verify_LDADD = $(LIBS_MAILAUTH)
+lib_mailauth_fuzz_arc_SOURCES = lib/mailauth/fuzz_arc.c lib/mailauth/test_mail.h
+lib_mailauth_fuzz_arc_LDADD = $(LIBS_MAILAUTH)
 if FUZZERS
 lib_mailauth_fuzz_tags_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+lib_mailauth_fuzz_dkim_canon_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+lib_mailauth_fuzz_dkim_signature_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+lib_mailauth_fuzz_dkim_key_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+lib_mailauth_fuzz_dkim_verify_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+lib_mailauth_fuzz_arc_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 else
 lib_mailauth_fuzz_tags_SOURCES += tests/fuzz_main.c
+lib_mailauth_fuzz_dkim_canon_SOURCES += tests/fuzz_main.c
+lib_mailauth_fuzz_dkim_signature_SOURCES += tests/fuzz_main.c
+lib_mailauth_fuzz_dkim_key_SOURCES += tests/fuzz_main.c
+lib_mailauth_fuzz_dkim_verify_SOURCES += tests/fuzz_main.c
+lib_mailauth_fuzz_arc_SOURCES += tests/fuzz_main.c
 endif
 
 # ---- DMARC and its reports ----
