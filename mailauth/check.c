@@ -23,6 +23,10 @@ static const struct subcommand {
 	int       (*run)(struct check *c, char **args);
 } subcommands[] = {
 	{ "spf", "IP HELO MAILFROM", 3, check_spf },
+	{ "dkim", "TIME any|whole", 2, check_dkim },
+	{ "dkim-sign", "KEY DOMAIN SELECTOR ss|sr|rs|rr IDENTITY TIME", 6, check_dkim_sign },
+	{ "arc", "", 0, check_arc },
+	{ "arc-seal", "KEY DOMAIN SELECTOR ss|sr|rs|rr TIME RESULTS", 6, check_arc_seal },
 };
 
 struct span check_input(struct check *c)

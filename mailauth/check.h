@@ -17,5 +17,9 @@ struct span check_input(struct check *c);
 
 /* What the subcommands do: print their result, give the exit status.  args: as the row of check.c counts them. */
 int check_spf(struct check *c, char **args);
+int check_dkim(struct check *c, char **args);
+int check_dkim_sign(struct check *c, char **args);
+int check_arc(struct check *c, char **args);
+int check_arc_seal(struct check *c, char **args);
 
 #endif

@@ -39,6 +39,12 @@ class Conformance(unittest.TestCase):
     def test_spf(self):
         self.keep("spf", 0)
 
+    def test_dkim(self):
+        self.keep("dkim", 1)
+
+    def test_arc(self):
+        self.keep("arc", 1)
+
 
 if __name__ == "__main__":
     main()

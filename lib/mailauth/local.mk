@@ -5,5 +5,52 @@ lib_mailauth_libmailauth_a_SOURCES = lib/mailauth/lookup.h
 # ---- SPF and Authentication-Results ----
 
 # ---- DKIM and ARC ----
+lib_mailauth_libmailauth_a_SOURCES += \
+	lib/mailauth/arc_chain.c lib/mailauth/arc_chain.h \
+	lib/mailauth/arc_scope.c lib/mailauth/arc_scope.h \
+	lib/mailauth/arc_seal.c lib/mailauth/arc_seal.h \
+	lib/mailauth/arc_verify.c lib/mailauth/arc_verify.h \
+	lib/mailauth/dkim_body.c lib/mailauth/dkim_body.h \
+	lib/mailauth/dkim_canon.c lib/mailauth/dkim_canon.h \
+	lib/mailauth/dkim_compose.c lib/mailauth/dkim_compose.h \
+	lib/mailauth/dkim_crypto.c lib/mailauth/dkim_crypto.h \
+	lib/mailauth/dkim_key.c lib/mailauth/dkim_key.h \
+	lib/mailauth/dkim_sign.c lib/mailauth/dkim_sign.h \
+	lib/mailauth/dkim_signature.c lib/mailauth/dkim_signature.h \
+	lib/mailauth/dkim_signing_key.c lib/mailauth/dkim_signing_key.h \
+	lib/mailauth/dkim_verify.c lib/mailauth/dkim_verify.h \
+	lib/mailauth/header_index.c lib/mailauth/header_index.h \
+	lib/mailauth/tags.c lib/mailauth/tags.h
+
+check_PROGRAMS += lib/mailauth/tags_test lib/mailauth/header_index_test lib/mailauth/dkim_canon_test \
+	lib/mailauth/dkim_body_test lib/mailauth/dkim_key_test lib/mailauth/dkim_signature_test \
+	lib/mailauth/dkim_verify_test lib/mailauth/dkim_sign_test lib/mailauth/arc_test
+lib_mailauth_tags_test_SOURCES = lib/mailauth/tags_test.c
+lib_mailauth_tags_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+lib_mailauth_header_index_test_SOURCES = lib/mailauth/header_index_test.c
+lib_mailauth_header_index_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+lib_mailauth_dkim_canon_test_SOURCES = lib/mailauth/dkim_canon_test.c
+lib_mailauth_dkim_canon_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+lib_mailauth_dkim_body_test_SOURCES = lib/mailauth/dkim_body_test.c
+lib_mailauth_dkim_body_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+lib_mailauth_dkim_key_test_SOURCES = lib/mailauth/dkim_key_test.c lib/mailauth/test_mail.h
+lib_mailauth_dkim_key_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+lib_mailauth_dkim_signature_test_SOURCES = lib/mailauth/dkim_signature_test.c
+lib_mailauth_dkim_signature_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+lib_mailauth_dkim_verify_test_SOURCES = lib/mailauth/dkim_verify_test.c lib/mailauth/test_mail.h
+lib_mailauth_dkim_verify_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+lib_mailauth_dkim_sign_test_SOURCES = lib/mailauth/dkim_sign_test.c lib/mailauth/test_mail.h
+lib_mailauth_dkim_sign_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+lib_mailauth_arc_test_SOURCES = lib/mailauth/arc_test.c lib/mailauth/test_mail.h
+lib_mailauth_arc_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+
+FUZZ_TARGETS += lib/mailauth/fuzz_tags
+lib_mailauth_fuzz_tags_SOURCES = lib/mailauth/fuzz_tags.c
+lib_mailauth_fuzz_tags_LDADD = $(LIBS_MAILAUTH)
+if FUZZERS
+lib_mailauth_fuzz_tags_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+lib_mailauth_fuzz_tags_SOURCES += tests/fuzz_main.c
+endif
 
 # ---- DMARC and its reports ----
