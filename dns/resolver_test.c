@@ -13,12 +13,12 @@
 #include "lib/task/task.h"
 
 static const struct test_dns_row zone[] = {
-	{ SPAN("\1a\7example\4test\0"), RR_A, 0, SPAN("\300\0\2\1") },
-	{ SPAN("\1a\7example\4test\0"), RR_AAAA, 0, SPAN("") },
-	{ SPAN("\1m\7example\4test\0"), RR_MX, 0, SPAN("\0\12\1a\7example\4test\0") },
-	{ SPAN("\3bad\7example\4test\0"), RR_A, TEST_DNS_SERVFAIL, SPAN("") },
-	{ SPAN("\4mute\7example\4test\0"), RR_A, TEST_DNS_SILENT, SPAN("") },
-	{ SPAN("\2no\7example\4test\0"), RR_A, TEST_DNS_NXDOMAIN, SPAN("") },
+	{ SPAN("\1a\7example\4test\0"), RR_A, 0, SPAN("\300\0\2\1"), 0 },
+	{ SPAN("\1a\7example\4test\0"), RR_AAAA, 0, SPAN(""), 0 },
+	{ SPAN("\1m\7example\4test\0"), RR_MX, 0, SPAN("\0\12\1a\7example\4test\0"), 0 },
+	{ SPAN("\3bad\7example\4test\0"), RR_A, TEST_DNS_SERVFAIL, SPAN(""), 0 },
+	{ SPAN("\4mute\7example\4test\0"), RR_A, TEST_DNS_SILENT, SPAN(""), 0 },
+	{ SPAN("\2no\7example\4test\0"), RR_A, TEST_DNS_NXDOMAIN, SPAN(""), 0 },
 };
 
 struct bench {

@@ -11,13 +11,14 @@
 #include "lib/net/test_dns.h"
 
 static const struct test_dns_row zone[] = {
-	{ SPAN("\1a\7example\4test\0"), RR_A, 0, SPAN("\300\0\2\1") },
-	{ SPAN("\1a\7example\4test\0"), RR_AAAA, 0, SPAN("") },
-	{ SPAN("\1t\7example\4test\0"), RR_TXT, 0, SPAN("\5hello") },
-	{ SPAN("\3bad\7example\4test\0"), RR_A, TEST_DNS_SERVFAIL, SPAN("") },
-	{ SPAN("\4mute\7example\4test\0"), RR_A, TEST_DNS_SILENT, SPAN("") },
-	{ SPAN("\5mute2\7example\4test\0"), RR_A, TEST_DNS_SILENT, SPAN("") },
-	{ SPAN("\3a b\7example\4test\0"), RR_A, 0, SPAN("\300\0\2\2") },
+	{ SPAN("\1a\7example\4test\0"), RR_A, 0, SPAN("\300\0\2\1"), 0 },
+	{ SPAN("\1a\7example\4test\0"), RR_AAAA, 0, SPAN(""), 0 },
+	{ SPAN("\1t\7example\4test\0"), RR_TXT, 0, SPAN("\5hello"), 0 },
+	{ SPAN("\1e\7example\4test\0"), RR_TXT, 0, SPAN("\5hello"), 1 },
+	{ SPAN("\3bad\7example\4test\0"), RR_A, TEST_DNS_SERVFAIL, SPAN(""), 0 },
+	{ SPAN("\4mute\7example\4test\0"), RR_A, TEST_DNS_SILENT, SPAN(""), 0 },
+	{ SPAN("\5mute2\7example\4test\0"), RR_A, TEST_DNS_SILENT, SPAN(""), 0 },
+	{ SPAN("\3a b\7example\4test\0"), RR_A, 0, SPAN("\300\0\2\2"), 0 },
 };
 
 struct bench {
@@ -104,6 +105,7 @@ static void answers_are_told_apart(void **state)
 		{ "a.example.test", RR_A, DNS_FOUND },
 		{ "A.Example.TEST.", RR_A, DNS_FOUND },
 		{ "a\\032b.example.test", RR_A, DNS_FOUND },
+		{ "e.example.test", RR_TXT, DNS_FOUND },	/* beside an empty record */
 		{ "a.example.test", RR_AAAA, DNS_NO_DATA },
 		{ "no.example.test", RR_A, DNS_NO_NAME },
 		{ "bad.example.test", RR_A, DNS_FAILED },

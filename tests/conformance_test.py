@@ -37,7 +37,7 @@ class Conformance(unittest.TestCase):
         self.keep("mime", 0.90)
 
     def test_spf(self):
-        self.keep("spf", 0)
+        self.keep("spf", 1)
 
     def test_dkim(self):
         self.keep("dkim", 1)

@@ -7,6 +7,7 @@ lib_mime_libmime_a_SOURCES = \
 	lib/mime/date.c lib/mime/date.h \
 	lib/mime/envelope.c \
 	lib/mime/field.c lib/mime/field.h \
+	lib/mime/fold.c lib/mime/fold.h \
 	lib/mime/imap_string.c \
 	lib/mime/part.c lib/mime/part.h \
 	lib/mime/section.c lib/mime/section.h \

@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "lib/base/buf.h"
+
 /* to_cstr - a numeric address as C string; false when it cannot be one. */
 static bool to_cstr(struct span text, char out[NET_ADDRESS_TEXT_MAX])
 {
@@ -121,6 +123,26 @@ bool net_address_is_loopback(const struct net_address *a)
 	if (family == AF_INET)
 		return bytes[0] == 127;
 	return family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&const_ipv6(a)->sin6_addr);
+}
+
+struct span net_reverse_name(struct arena *arena, const struct net_address *a)
+{
+	const unsigned char *bytes;
+	int family = address_bytes(a, &bytes);
+	struct buf name;
+	struct span out;
+
+	if (family == AF_INET)
+		return arena_printf_span(arena, "%u.%u.%u.%u.in-addr.arpa", bytes[3], bytes[2], bytes[1], bytes[0]);
+	if (family != AF_INET6)
+		return span_lit("");
+	buf_init(&name, 128);
+	for (int i = 15; i >= 0; i--)
+		buf_addf(&name, "%x.%x.", bytes[i] & 15u, bytes[i] >> 4);
+	buf_add_cstr(&name, "ip6.arpa");
+	out = arena_dup(arena, buf_span(&name));
+	buf_free(&name);
+	return out;
 }
 
 bool net_host_port(struct span text, struct span *host, struct span *port, bool *is_bracketed)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#include "lib/base/arena.h"
 #include "lib/base/attributes.h"
 #include "lib/base/span.h"
 
@@ -27,6 +28,10 @@ bool net_address_same_host(const struct net_address *a, const struct net_address
 bool net_address_is_loopback(const struct net_address *a);
 /* net_host_port - split "host:port", "[host]:port", "host", "[v6]"; port empty when not there. */
 MUST_USE bool net_host_port(struct span text, struct span *host, struct span *port, bool *is_bracketed);
+
+/* net_reverse_name - where its PTR record is: "1.2.0.192.in-addr.arpa", or the 32 nibbles below ip6.arpa; empty for other
+ * families. */
+struct span net_reverse_name(struct arena *arena, const struct net_address *a);
 
 struct net_cidr {
 	unsigned char bytes[16];

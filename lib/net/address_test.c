@@ -173,6 +173,29 @@ static void networks_of_addresses(void **state)
 	}
 }
 
+static void reverse_names(void **state)
+{
+	static const struct {
+		const char *address, *name;
+	} rows[] = {
+		{ "192.0.2.1", "1.2.0.192.in-addr.arpa" },
+		{ "::ffff:192.0.2.1", "1.2.0.192.in-addr.arpa" },
+		{ "2001:db8::567:89ab",
+		  "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa" },
+	};
+	struct arena *arena = arena_new(NULL);
+	struct net_address a = { .storage.ss_family = AF_UNIX };
+
+	(void)state;
+	assert_int_equal(net_reverse_name(arena, &a).len, 0);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_true(net_address_parse(span_of(rows[i].address), 0, &a));
+		if (!span_equal(net_reverse_name(arena, &a), span_of(rows[i].name)))
+			fail_msg("%s", rows[i].address);
+	}
+	arena_free(arena);
+}
+
 static void same_host_ignores_port_and_mapping(void **state)
 {
 	struct net_address a, b, c;
@@ -227,6 +250,7 @@ int main(void)
 		cmocka_unit_test(networks_hold_their_addresses),
 		cmocka_unit_test(bad_networks_are_refused),
 		cmocka_unit_test(networks_of_addresses),
+		cmocka_unit_test(reverse_names),
 		cmocka_unit_test(same_host_ignores_port_and_mapping),
 		cmocka_unit_test(listens_on_loopback),
 		cmocka_unit_test(bad_services_do_not_listen),

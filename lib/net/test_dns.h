@@ -18,6 +18,7 @@ struct test_dns_row {
 	unsigned    type;
 	int         rcode;
 	struct span rdata;	/* empty: no data */
+	unsigned    empty_records;	/* in front of the one with data: RDATA of no bytes */
 };
 
 static inline void test_dns_add_u16(struct buf *out, unsigned value)
@@ -53,6 +54,15 @@ static inline struct span test_dns_question(struct span packet)
 	return span_slice(packet, 12, at + 5 - 12);
 }
 
+static inline void test_dns_write_record(struct buf *out, unsigned type, struct span rdata)
+{
+	buf_add(out, span_lit("\300\14"));
+	test_dns_add_u16(out, type);
+	buf_add(out, span_lit("\0\1\0\0\1\54"));
+	test_dns_add_u16(out, (unsigned)rdata.len);
+	buf_add(out, rdata);
+}
+
 static inline void test_dns_write(struct buf *out, struct span packet, const struct test_dns_row *row)
 {
 	bool has_data = row != NULL && row->rdata.len > 0;
@@ -60,17 +70,15 @@ static inline void test_dns_write(struct buf *out, struct span packet, const str
 	buf_add(out, span_first(packet, 2));
 	test_dns_add_u16(out, 0x8580u | (unsigned)(row != NULL ? row->rcode : TEST_DNS_NXDOMAIN));
 	test_dns_add_u16(out, 1);
-	test_dns_add_u16(out, has_data);
+	test_dns_add_u16(out, has_data ? 1 + row->empty_records : 0);
 	test_dns_add_u16(out, 0);
 	test_dns_add_u16(out, 0);
 	buf_add(out, test_dns_question(packet));
 	if (!has_data)
 		return;
-	buf_add(out, span_lit("\300\14"));
-	test_dns_add_u16(out, row->type);
-	buf_add(out, span_lit("\0\1\0\0\1\54"));
-	test_dns_add_u16(out, (unsigned)row->rdata.len);
-	buf_add(out, row->rdata);
+	for (unsigned i = 0; i < row->empty_records; i++)
+		test_dns_write_record(out, row->type, span_lit(""));
+	test_dns_write_record(out, row->type, row->rdata);
 }
 
 /* test_dns_open - a socket on loopback; address is what dns_servers takes. */
