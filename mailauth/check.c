@@ -27,6 +27,7 @@ static const struct subcommand {
 	{ "dkim-sign", "KEY DOMAIN SELECTOR ss|sr|rs|rr IDENTITY TIME", 6, check_dkim_sign },
 	{ "arc", "", 0, check_arc },
 	{ "arc-seal", "KEY DOMAIN SELECTOR ss|sr|rs|rr TIME RESULTS", 6, check_arc_seal },
+	{ "dmarc", "PSL rfc7489|dmarcbis", 2, check_dmarc },
 };
 
 struct span check_input(struct check *c)

@@ -21,5 +21,6 @@ int check_dkim(struct check *c, char **args);
 int check_dkim_sign(struct check *c, char **args);
 int check_arc(struct check *c, char **args);
 int check_arc_seal(struct check *c, char **args);
+int check_dmarc(struct check *c, char **args);
 
 #endif

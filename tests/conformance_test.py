@@ -45,6 +45,9 @@ class Conformance(unittest.TestCase):
     def test_arc(self):
         self.keep("arc", 1)
 
+    def test_dmarc(self):
+        self.keep("dmarc", 1)
+
 
 if __name__ == "__main__":
     main()

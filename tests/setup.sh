@@ -3,7 +3,7 @@
 
 BUILD_PACKAGES="autoconf automake gcc make pkg-config libc6-dev linux-libc-dev libssl-dev libunbound-dev
 	libdb5.3-dev libpcre2-dev libidn2-dev libseccomp-dev libcap-dev libcrypt-dev zlib1g-dev libmilter-dev libpsl-dev publicsuffix
-	libcmocka-dev openssl python3 dns-root-data ca-certificates"
+	libexpat1-dev libcmocka-dev openssl python3 dns-root-data ca-certificates"
 TEST_PACKAGES="curl mandoc swaks libnet-ssleay-perl procps isync mutt valgrind iproute2 python3-cryptography
 	python3-milter python3-dkim opendkim opendkim-tools opendmarc rspamd libxml2-utils"
 
