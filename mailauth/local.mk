@@ -15,3 +15,10 @@ mailauth_mailauth_check_LDADD = $(LIBS_MAILAUTH) lib/conf/libconf.a $(LIBS_TASK)
 check_PROGRAMS += mailauth/lookups_test
 mailauth_lookups_test_SOURCES = mailauth/lookups_test.c $(MAILAUTH_LOOKUPS)
 mailauth_lookups_test_LDADD = lib/ipc/libipc.a lib/net/libnet.a lib/conf/libconf.a $(LIBS_TASK) $(UNBOUND_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += mailauth/rotation_test
+mailauth_rotation_test_SOURCES = mailauth/rotation_test.c \
+	mailauth/keyring.c mailauth/keyring.h \
+	mailauth/rotation.c mailauth/rotation.h \
+	lib/mailauth/test_keydir.h lib/mailauth/test_servers.h
+mailauth_rotation_test_LDADD = $(LIBS_MAILAUTH) $(LIBS_SERVICE) $(TEST_LIBS)

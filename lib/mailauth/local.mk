@@ -108,6 +108,31 @@ lib_mailauth_fuzz_dkim_verify_SOURCES += tests/fuzz_main.c
 lib_mailauth_fuzz_arc_SOURCES += tests/fuzz_main.c
 endif
 
+# ---- DKIM keys on disk and their rotation ----
+lib_mailauth_libmailauth_a_SOURCES += \
+	lib/mailauth/dkim_keydir.c lib/mailauth/dkim_keydir.h lib/mailauth/dkim_keydir_private.h \
+	lib/mailauth/dkim_keygen.c \
+	lib/mailauth/dkim_keyset.c lib/mailauth/dkim_keyset.h \
+	lib/mailauth/dkim_keystate.c lib/mailauth/dkim_keystate.h \
+	lib/mailauth/dkim_published.c lib/mailauth/dkim_published.h
+
+check_PROGRAMS += lib/mailauth/dkim_keystate_test lib/mailauth/dkim_keydir_test lib/mailauth/dkim_published_test
+lib_mailauth_dkim_keystate_test_SOURCES = lib/mailauth/dkim_keystate_test.c
+lib_mailauth_dkim_keystate_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+lib_mailauth_dkim_keydir_test_SOURCES = lib/mailauth/dkim_keydir_test.c lib/mailauth/test_keydir.h
+lib_mailauth_dkim_keydir_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+lib_mailauth_dkim_published_test_SOURCES = lib/mailauth/dkim_published_test.c lib/mailauth/test_servers.h
+lib_mailauth_dkim_published_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+
+FUZZ_TARGETS += lib/mailauth/fuzz_keystate
+lib_mailauth_fuzz_keystate_SOURCES = lib/mailauth/fuzz_keystate.c
+lib_mailauth_fuzz_keystate_LDADD = $(LIBS_MAILAUTH)
+if FUZZERS
+lib_mailauth_fuzz_keystate_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+lib_mailauth_fuzz_keystate_SOURCES += tests/fuzz_main.c
+endif
+
 # ---- DMARC and its reports ----
 lib_mailauth_libmailauth_a_SOURCES += \
 	lib/mailauth/dmarc.c lib/mailauth/dmarc.h \
