@@ -24,6 +24,10 @@ static const struct subcommand {
 } subcommands[] = {
 	{ "spf", "IP HELO MAILFROM", 3, check_spf },
 	{ "dmarc", "PSL rfc7489|dmarcbis", 2, check_dmarc },
+	{ "dmarc-collect", "FOLDER", 1, check_dmarc_collect },
+	{ "dmarc-send", "PSL FOLDER SECONDS", 3, check_dmarc_send },
+	{ "dmarc-take", "FILE DOMAIN", 2, check_dmarc_take },
+	{ "dmarc-summary", "FILE DOMAIN", 2, check_dmarc_summary },
 };
 
 struct span check_input(struct check *c)

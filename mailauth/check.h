@@ -18,5 +18,9 @@ struct span check_input(struct check *c);
 /* What the subcommands do: print their result, give the exit status.  args: as the row of check.c counts them. */
 int check_spf(struct check *c, char **args);
 int check_dmarc(struct check *c, char **args);
+int check_dmarc_collect(struct check *c, char **args);
+int check_dmarc_send(struct check *c, char **args);
+int check_dmarc_take(struct check *c, char **args);
+int check_dmarc_summary(struct check *c, char **args);
 
 #endif

@@ -4,7 +4,8 @@ TEST_HELPERS += mailauth/mailauth_check
 mailauth_mailauth_check_SOURCES = mailauth/unbound.c mailauth/unbound.h \
 	mailauth/check.c mailauth/check.h \
 	mailauth/check_spf.c \
-	mailauth/check_dmarc.c
+	mailauth/check_dmarc.c \
+	mailauth/check_dmarc_reports.c
 mailauth_mailauth_check_LDADD = $(LIBS_MAILAUTH) lib/conf/libconf.a $(LIBS_TASK) $(UNBOUND_LIBS)
 
 check_PROGRAMS += mailauth/unbound_test
