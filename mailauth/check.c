@@ -28,6 +28,10 @@ static const struct subcommand {
 	{ "arc", "", 0, check_arc },
 	{ "arc-seal", "KEY DOMAIN SELECTOR ss|sr|rs|rr TIME RESULTS", 6, check_arc_seal },
 	{ "dmarc", "PSL rfc7489|dmarcbis", 2, check_dmarc },
+	{ "dmarc-collect", "FOLDER", 1, check_dmarc_collect },
+	{ "dmarc-send", "PSL FOLDER SECONDS", 3, check_dmarc_send },
+	{ "dmarc-take", "FILE DOMAIN", 2, check_dmarc_take },
+	{ "dmarc-summary", "FILE DOMAIN", 2, check_dmarc_summary },
 };
 
 struct span check_input(struct check *c)

@@ -22,5 +22,9 @@ int check_dkim_sign(struct check *c, char **args);
 int check_arc(struct check *c, char **args);
 int check_arc_seal(struct check *c, char **args);
 int check_dmarc(struct check *c, char **args);
+int check_dmarc_collect(struct check *c, char **args);
+int check_dmarc_send(struct check *c, char **args);
+int check_dmarc_take(struct check *c, char **args);
+int check_dmarc_summary(struct check *c, char **args);
 
 #endif

@@ -9,7 +9,8 @@ mailauth_mailauth_check_SOURCES = $(MAILAUTH_LOOKUPS) \
 	mailauth/check.c mailauth/check.h \
 	mailauth/check_spf.c \
 	mailauth/check_mail.h mailauth/check_dkim.c mailauth/check_arc.c \
-	mailauth/check_dmarc.c
+	mailauth/check_dmarc.c \
+	mailauth/check_dmarc_reports.c
 mailauth_mailauth_check_LDADD = $(LIBS_MAILAUTH) lib/conf/libconf.a $(LIBS_TASK) $(UNBOUND_LIBS)
 
 check_PROGRAMS += mailauth/lookups_test

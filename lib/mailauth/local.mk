@@ -170,3 +170,20 @@ lib_mailauth_libmailauth_a_SOURCES += \
 check_PROGRAMS += lib/mailauth/dmarc_store_test
 lib_mailauth_dmarc_store_test_SOURCES = lib/mailauth/dmarc_store_test.c
 lib_mailauth_dmarc_store_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+
+lib_mailauth_libmailauth_a_SOURCES += \
+	lib/mailauth/dmarc_destination.c lib/mailauth/dmarc_destination.h \
+	lib/mailauth/dmarc_report.c lib/mailauth/dmarc_report.h \
+	lib/mailauth/dmarc_report_mail.c \
+	lib/mailauth/dmarc_send.c lib/mailauth/dmarc_send.h
+
+check_PROGRAMS += lib/mailauth/dmarc_destination_test
+lib_mailauth_dmarc_destination_test_SOURCES = lib/mailauth/dmarc_destination_test.c lib/mailauth/test_dmarc.h
+lib_mailauth_dmarc_destination_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+
+lib_mailauth_libmailauth_a_SOURCES += \
+	lib/mailauth/dmarc_read.c lib/mailauth/dmarc_read.h \
+	lib/mailauth/dmarc_summary.c \
+	lib/mailauth/dmarc_totals.c lib/mailauth/dmarc_totals.h \
+	lib/mailauth/dmarc_unpack.c lib/mailauth/dmarc_unpack.h \
+	lib/mailauth/dmarc_xml.c lib/mailauth/dmarc_xml.h
