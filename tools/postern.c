@@ -31,6 +31,7 @@ static const struct {
 	{ "flush",    postern_flush,    "try to deliver all waiting mail now" },
 	{ "check",    postern_check,    "look for mistakes in configuration and permissions" },
 	{ "user",     user,             "add, change and remove mail users" },
+	{ "dmarc",    postern_dmarc,    "what other hosts report about our domains" },
 };
 
 static int usage(void)
