@@ -84,6 +84,10 @@ void answers_put(struct answers *a, struct span question, const struct dns_reply
 	if (reply->status == DNS_FAILED || reply->ttl_s == 0)
 		return;
 	k = keep(question, reply);
+	if (k->bytes > a->most_bytes) {
+		arena_free(k->arena);
+		return;
+	}
 	pthread_mutex_lock(&a->lock);
 	old = hash_get(a->by_question, question);
 	if (old != NULL)

@@ -46,3 +46,7 @@ mailauth_rotation_test_SOURCES = mailauth/rotation_test.c \
 	mailauth/rotation.c mailauth/rotation.h \
 	lib/mailauth/test_keydir.h lib/mailauth/test_servers.h
 mailauth_rotation_test_LDADD = $(LIBS_MAILAUTH) $(LIBS_SERVICE) $(TEST_LIBS)
+
+check_PROGRAMS += mailauth/answers_test
+mailauth_answers_test_SOURCES = mailauth/answers_test.c mailauth/answers.c mailauth/answers.h
+mailauth_answers_test_LDADD = $(LIBS_TASK) $(TEST_LIBS)

@@ -57,18 +57,26 @@ void milter_start(void)
 	(void)pthread_detach(thread);
 }
 
+/* A folder of ours, made for the user we will be. */
+static const char *own_folder(const struct conf *conf, const char *name, uid_t uid, gid_t gid)
+{
+	const char *path = arena_printf(conf->arena, "%s/%s", conf->data_directory, name);
+
+	if (fs_make_dirs(path, 0700) < 0 || (uid != (uid_t)-1 && chown(path, uid, gid) < 0))
+		log_fatal("cannot make %s: %s", path, strerror(errno));
+	return path;
+}
+
 const char *prepare_checks(const struct conf *conf, uid_t uid, gid_t gid)
 {
-	const char *folder = arena_printf(conf->arena, "%s/mailauth", conf->data_directory);
+	const char *folder = own_folder(conf, "mailauth", uid, gid);
 	struct why why;
 
-	if (fs_make_dirs(folder, 0700) < 0 || (uid != (uid_t)-1 && chown(folder, uid, gid) < 0))
-		log_fatal("cannot make %s: %s", folder, strerror(errno));
 	settings_read(&mailauth, conf);
 	mailauth.keyring = keyring_new(conf, &why);
 	if (mailauth.keyring == NULL)
 		log_fatal("%s", why.text);
-	mailauth.reports = reports_new(conf, arena_printf(conf->arena, "%s/reports", folder));
+	mailauth.reports = reports_new(conf, own_folder(conf, "mailauth/reports", uid, gid));
 	return folder;
 }
 

@@ -49,6 +49,7 @@ class World:
 
     def __init__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="postern-auth-"))
+        self.dir.chmod(0o755)
         self.author, self.sealer = Key(self.dir, "author"), Key(self.dir, "sealer")
         self.dns = FakeDNS(self.zone())
 
