@@ -62,7 +62,7 @@ static const char *own_folder(const struct conf *conf, const char *name, uid_t u
 {
 	const char *path = arena_printf(conf->arena, "%s/%s", conf->data_directory, name);
 
-	if (fs_make_dirs(path, 0700) < 0 || (uid != (uid_t)-1 && chown(path, uid, gid) < 0))
+	if (fs_make_dirs(conf->data_directory, 0755) < 0 || fs_make_dirs(path, 0700) < 0 || (uid != (uid_t)-1 && chown(path, uid, gid) < 0))
 		log_fatal("cannot make %s: %s", path, strerror(errno));
 	return path;
 }
