@@ -7,7 +7,8 @@ BUILD_PACKAGES="autoconf automake gcc make pkg-config libc6-dev linux-libc-dev l
 TEST_PACKAGES="curl mandoc swaks libnet-ssleay-perl procps isync mutt valgrind iproute2 python3-cryptography
 	python3-milter python3-dkim opendkim opendkim-tools opendmarc rspamd libxml2-utils"
 
-PEER_PACKAGES="postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd"
+PEER_PACKAGES="postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd \
+	libopendkim-dev python3-nacl python3-authres python3-dnspython"
 
 # install_packages [test|peers] - install what is missing, as root or through sudo; say what is done.
 install_packages()
