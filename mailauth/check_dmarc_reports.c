@@ -3,8 +3,9 @@
  *
  *	mailauth_check dmarc-collect DNS FOLDER
  *		Standard input: a message a line, its fields with tabs between them: seconds since 1970, policy domain,
- *		record, header_from, envelope_from, envelope_to, source, disposition, dkim and spf (pass or fail), reasons
- *		(type:comment), DKIM (domain:selector:result:words), SPF (domain:scope:result); lists have '|' between.
+ *		record, header_from, envelope_from, envelope_to, source, disposition, dkim and spf (pass or fail),
+ *		reasons (type:comment), DKIM (domain:selector:result:words), SPF (domain:scope:result); lists have '|'
+ *		between.
  *	mailauth_check dmarc-send DNS PSL FOLDER SECONDS
  *		Prints each mail behind a line "mail ADDRESS BYTES"; at the end "sent REPORTS MAILS REFUSED POSTPONED".
  *	mailauth_check dmarc-take DNS FILE DOMAIN
@@ -192,8 +193,8 @@ int check_dmarc_take(struct check *c, char **args)
 	if (outcome != DONE)
 		printf("%s: %s\n", outcome == REFUSE ? "refused" : "later", why.text);
 	else
-		printf("%s: " SPAN_FMT " of " SPAN_FMT ", %zu rows, %llu messages\n", taken.is_repeat ? "repeat" : "taken",
-		       SPAN_ARG(taken.report_id), SPAN_ARG(taken.org_name), taken.rows,
+		printf("%s: " SPAN_FMT " of " SPAN_FMT ", %zu rows, %llu messages\n",
+		       taken.is_repeat ? "repeat" : "taken", SPAN_ARG(taken.report_id), SPAN_ARG(taken.org_name), taken.rows,
 		       (unsigned long long)taken.messages);
 	dmarc_totals_close(totals);
 	return outcome == DONE ? 0 : 1;

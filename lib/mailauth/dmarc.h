@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* dmarc.h - does somebody who may use the name in From answer for this message, and if not, what does its owner ask for?
+/* dmarc.h - does somebody who may use the name in From answer for this message, and if not, what does the name's owner
+ * ask for?
  *
- * RFC 7489, or its successor (RFC 9989) by a setting.  Pure: who calls it gives SPF's and DKIM's results, a way to ask the
- * DNS, and the random number of RFC 7489 6.6.4. */
+ * RFC 7489, or its successor (RFC 9989) by a setting.  Pure: who calls it gives SPF's and DKIM's results, a way to ask
+ * the DNS, and the random number of RFC 7489 6.6.4. */
 #ifndef MAILAUTH_DMARC_H
 #define MAILAUTH_DMARC_H
 
@@ -79,7 +80,7 @@ struct dmarc_verdict {
 
 /* dmarc_check - evaluate a message.  Of several domains in From each is tried, and the strictest policy among those
  * that fail counts (RFC 7489 6.6.1).  An identifier whose own check met a temporary error, and which would be aligned,
- * makes of a fail a temperror: a failure of ours is never the sender's.  Suspends or blocks as settings' lookup does. */
+ * makes of a fail a temperror: a failure of ours is never the sender's.  Suspends or blocks as lookup does. */
 void dmarc_check(struct arena *arena, const struct dmarc_settings *settings, const struct lookup *lookup,
                  const struct dmarc_message *message, struct dmarc_verdict *verdict);
 

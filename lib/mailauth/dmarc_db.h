@@ -15,8 +15,8 @@
 
 struct dmarc_db;
 
-/* dmarc_db_open - the file at path, made if need be and 'create'.  DEFER: another process has it, or a resource is missing;
- * REFUSE: it is not there.  One thread at a time may use what is given; blocks. */
+/* dmarc_db_open - the file at path, made if need be and 'create'.  DEFER: another process has it, or a resource is
+ * missing; REFUSE: it is not there.  One thread at a time may use what is given; blocks. */
 MUST_USE enum outcome dmarc_db_open(const char *path, bool create, struct dmarc_db **db, struct why *why);
 /* dmarc_db_close - write what is not written, let go of the file; NULL is allowed. */
 void dmarc_db_close(struct dmarc_db *db);

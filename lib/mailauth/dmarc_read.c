@@ -65,8 +65,8 @@ enum outcome dmarc_read_report(struct span packed, const struct dmarc_read_limit
 static bool may_be_report(const struct mime_part *part)
 {
 	static const struct span types[] = {
-		SPAN("gzip"), SPAN("x-gzip"), SPAN("zip"), SPAN("x-zip"), SPAN("x-zip-compressed"), SPAN("octet-stream"),
-		SPAN("xml"), SPAN("gzip-compressed"), SPAN("x-gzip-compressed"),
+		SPAN("gzip"), SPAN("x-gzip"), SPAN("gzip-compressed"), SPAN("x-gzip-compressed"), SPAN("zip"),
+		SPAN("x-zip"), SPAN("x-zip-compressed"), SPAN("xml"), SPAN("octet-stream"),
 	};
 
 	if (part->is_multipart || part->is_message)

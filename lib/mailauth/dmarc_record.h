@@ -53,8 +53,8 @@ struct dmarc_record {
 };
 
 /* dmarc_record_parse - is text a DMARC record (v=DMARC1 first, exactly)?  False: another kind of TXT record, to
- * be discarded.  True fills *record; syntax errors behind v= are ignored in favour of defaults (RFC 7489 6.3).  Without a
- * valid p=, or with an invalid sp= (np=), it acts as p=none where rua= has a valid URI, else it is not usable
+ * be discarded.  True fills *record; syntax errors behind v= are ignored in favour of defaults (RFC 7489 6.3).  Without
+ * a valid p=, or with an invalid sp= (np=), it acts as p=none where rua= has a valid URI, else it is not usable
  * (RFC 7489 6.6.3); neither is one with a tag twice (RFC 6376 3.2). */
 MUST_USE bool dmarc_record_parse(enum dmarc_text which, struct span text, struct dmarc_record *record);
 

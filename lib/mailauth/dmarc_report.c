@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* dmarc_report.c - an aggregate report as XML, packed with gzip
  *
- * Text in rows comes from strangers (the domains and selectors of signatures): every byte that is not XML, or not UTF-8,
- * becomes U+FFFD.  Rules kept here: RFC 7489 C, in the order its sequences want; addresses of IPv6 in their full form,
- * since its pattern knows no other. */
+ * Text in rows comes from strangers (the domains and selectors of signatures): every byte that is not XML, or not
+ * UTF-8, becomes U+FFFD.  Rules kept here: RFC 7489 C, in the order its sequences want; addresses of IPv6 in their full
+ * form, since its pattern knows no other. */
 #include "lib/mailauth/dmarc_report.h"
 
 #include <arpa/inet.h>
@@ -68,16 +68,19 @@ static void add_byte(struct buf *xml, char c)
 	}
 }
 
+/* is_for_xml - neither U+FFFE nor U+FFFF, nor a control from U+0080 to U+009F. */
+static bool is_for_xml(struct span character)
+{
+	return !span_equal(character, span_lit("\xef\xbf\xbe")) && !span_equal(character, span_lit("\xef\xbf\xbf")) &&
+	       ((unsigned char)character.ptr[0] != 0xc2 || (unsigned char)character.ptr[1] >= 0xa0);
+}
+
 /* utf8_length - bytes of the character beyond US-ASCII that text begins with; 0: none, or not for XML. */
 static size_t utf8_length(struct span text)
 {
-	for (size_t n = 2; n <= 4 && n <= text.len; n++) {
-		struct span one = span_first(text, n);
-
-		if (smtp_utf8_is_valid(one))
-			return span_starts(one, span_lit("\xef\xbf\xbe")) || span_starts(one, span_lit("\xef\xbf\xbf")) ||
-			       (n == 2 && (unsigned char)one.ptr[0] == 0xc2 && (unsigned char)one.ptr[1] < 0xa0) ? 0 : n;
-	}
+	for (size_t n = 2; n <= 4 && n <= text.len; n++)
+		if (smtp_utf8_is_valid(span_first(text, n)))
+			return is_for_xml(span_first(text, n)) ? n : 0;
 	return 0;
 }
 

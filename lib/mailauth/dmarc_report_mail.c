@@ -73,7 +73,8 @@ enum outcome dmarc_report_mail(struct arena *arena, const struct dmarc_reporter 
 
 	add_fields(arena, out, reporter, head, to, number, wall_us);
 	buf_addf(out, "--report-" SPAN_FMT "\nContent-Type: text/plain; charset=us-ascii\n\n"
-	         "This is a DMARC aggregate report for " SPAN_FMT ",\nmade by " SPAN_FMT " at the wish of its DMARC record.\n"
+	         "This is a DMARC aggregate report for " SPAN_FMT ",\n"
+	         "made by " SPAN_FMT " at the wish of its DMARC record.\n"
 	         "The attached file is for programs to read.\n\n", SPAN_ARG(id), SPAN_ARG(head->policy_domain),
 	         SPAN_ARG(reporter->domain));
 	buf_addf(out, "--report-" SPAN_FMT "\nContent-Type: application/gzip; name=\"" SPAN_FMT "\"\n"

@@ -136,7 +136,9 @@ bool dmarc_row_decode(struct span bytes, struct dmarc_row *row)
 	struct taker t = { .rest = bytes };
 	unsigned flags = take_byte(&t, (DKIM_ALIGNED | SPF_ALIGNED) + 1);
 
-	*row = (struct dmarc_row){ .dkim_aligned = (flags & DKIM_ALIGNED) != 0, .spf_aligned = (flags & SPF_ALIGNED) != 0 };
+	*row = (struct dmarc_row){
+		.dkim_aligned = (flags & DKIM_ALIGNED) != 0, .spf_aligned = (flags & SPF_ALIGNED) != 0,
+	};
 	row->disposition = (enum dmarc_policy)take_byte(&t, DMARC_POLICY_REJECT + 1);
 	row->source_ip = take_text(&t);
 	row->header_from = take_text(&t);

@@ -54,7 +54,8 @@ static size_t write_report(struct job *j, struct buf *packed)
 	dmarc_day_rewind(j->run->day, j->domain->name);
 	while (dmarc_day_next_row(j->run->day, arena, &row)) {
 		if (!dmarc_report_row(report, &row)) {
-			log_warning("DMARC report on " SPAN_FMT " is cut after %zu rows", SPAN_ARG(j->domain->name), rows);
+			log_warning("DMARC report on " SPAN_FMT " is cut after %zu rows", SPAN_ARG(j->domain->name),
+			            rows);
 			break;
 		}
 		rows++;
@@ -119,7 +120,7 @@ static enum outcome send_report(struct job *j)
 		.end_s = j->run->begin_s + DAY_LAST_S,
 	};
 	if (j->domain->dropped != 0)
-		j->head.error = arena_printf_span(j->arena, "%llu of %llu messages are in no record: too many different ones",
+		j->head.error = arena_printf_span(j->arena, "%llu of %llu messages are in no record: there is no room",
 		                                  (unsigned long long)j->domain->dropped,
 		                                  (unsigned long long)j->domain->messages);
 	buf_init(&packed, BUF_NO_LIMIT);

@@ -67,6 +67,26 @@ enum outcome dmarc_store_open(const struct dmarc_store_settings *settings, struc
 
 /* ---- adding ---- */
 
+bool dmarc_sample_of(const struct dmarc_verdict *verdict, enum dmarc_text which, struct dmarc_sample *sample)
+{
+	struct dmarc_row *row = &sample->row;
+
+	if (!verdict->has_record || verdict->record.rua.len == 0 ||
+	    (verdict->result != DMARC_PASS && verdict->result != DMARC_FAIL))
+		return false;
+	*sample = (struct dmarc_sample){
+		.policy_domain = verdict->policy_domain, .record = verdict->record.text, .which = which,
+	};
+	row->header_from = verdict->author;
+	row->disposition = verdict->applied;
+	row->dkim_aligned = verdict->dkim_aligned;
+	row->spf_aligned = verdict->spf_aligned;
+	if (verdict->applied != verdict->asked)
+		row->reasons[row->reason_count++].type = verdict->record.is_test ? DMARC_OVERRIDE_TEST_MODE :
+			DMARC_OVERRIDE_SAMPLED_OUT;
+	return true;
+}
+
 static struct batch *batch_new(int64_t day, struct batch *older)
 {
 	struct arena *arena = arena_new(NULL);

@@ -15,6 +15,7 @@
 #include "lib/base/attributes.h"
 #include "lib/base/span.h"
 #include "lib/base/why.h"
+#include "lib/mailauth/dmarc.h"
 #include "lib/mailauth/dmarc_record.h"
 #include "lib/mailauth/dmarc_row.h"
 
@@ -36,6 +37,11 @@ struct dmarc_sample {
 	enum dmarc_text  which;
 	struct dmarc_row row;		/* its count is not looked at */
 };
+
+/* dmarc_sample_of - what the verdict says for a report: domains, record, alignment, what is applied and why that is
+ * less than asked.  The caller adds source, envelope, what SPF and DKIM said, and his own overrides.  Spans of verdict
+ * are kept.  False: there is nothing to report (no record, no rua=, neither pass nor fail). */
+MUST_USE bool dmarc_sample_of(const struct dmarc_verdict *verdict, enum dmarc_text which, struct dmarc_sample *sample);
 
 struct dmarc_store_counts {
 	uint64_t messages, dropped;	/* since dmarc_store_open */

@@ -233,7 +233,8 @@ static void forgets(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2000; i++) {
-		struct dmarc_sample a = sample(i % 2 != 0 ? "a.example" : "b.example", arena_printf(arena, "192.0.%u.%u", i >> 8, i & 255), true);
+		struct dmarc_sample a = sample(i % 2 != 0 ? "a.example" : "b.example",
+		                               arena_printf(arena, "192.0.%u.%u", i >> 8, i & 255), true);
 
 		assert_true(dmarc_store_add(store, &a, moment(DAY)));
 	}
@@ -248,6 +249,39 @@ static void forgets(void **state)
 	dmarc_day_close(day);	/* the last: the file goes */
 	dmarc_day_list(arena, settings.folder, &days, &count);
 	assert_int_equal(count, 0);
+}
+
+static void samples(void **state)
+{
+	struct dmarc_verdict v = {
+		.result = DMARC_FAIL, .asked = DMARC_POLICY_REJECT, .applied = DMARC_POLICY_QUARANTINE,
+		.author = SPAN("a.example.com"), .policy_domain = SPAN("example.com"), .has_record = true,
+		.dkim_aligned = true,
+	};
+	struct dmarc_sample sample;
+
+	(void)state;
+	assert_true(dmarc_record_parse(DMARC_BIS, span_lit("v=DMARC1; p=none; t=y; rua=mailto:a@example.com"), &v.record));
+	assert_true(dmarc_sample_of(&v, DMARC_BIS, &sample));
+	assert_span(sample.policy_domain, "example.com");
+	assert_span(sample.row.header_from, "a.example.com");
+	assert_span(sample.record, "v=DMARC1; p=none; t=y; rua=mailto:a@example.com");
+	assert_int_equal(sample.which, DMARC_BIS);
+	assert_int_equal(sample.row.disposition, DMARC_POLICY_QUARANTINE);
+	assert_true(sample.row.dkim_aligned && !sample.row.spf_aligned);
+	assert_int_equal(sample.row.reason_count, 1);
+	assert_int_equal(sample.row.reasons[0].type, DMARC_OVERRIDE_TEST_MODE);
+	v.record.is_test = false;
+	assert_true(dmarc_sample_of(&v, DMARC_RFC7489, &sample));
+	assert_int_equal(sample.row.reasons[0].type, DMARC_OVERRIDE_SAMPLED_OUT);
+	v.applied = v.asked;
+	assert_true(dmarc_sample_of(&v, DMARC_RFC7489, &sample));
+	assert_int_equal(sample.row.reason_count, 0);
+	v.result = DMARC_TEMPERROR;
+	assert_false(dmarc_sample_of(&v, DMARC_RFC7489, &sample));
+	v.result = DMARC_PASS;
+	v.record.rua.len = 0;
+	assert_false(dmarc_sample_of(&v, DMARC_RFC7489, &sample));
 }
 
 /* ---- limits ---- */
@@ -415,7 +449,8 @@ static void full_disk(void **state)
 	flush(store, DAY);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
 	for (unsigned i = 0; i < 20000; i++) {
-		struct dmarc_sample b = sample("example.com", arena_printf(arena, "198.51.%u.%u", i >> 8, i & 255), true);
+		struct dmarc_sample b = sample("example.com", arena_printf(arena, "198.51.%u.%u", i >> 8, i & 255),
+		                               true);
 
 		assert_true(dmarc_store_add(store, &b, moment(DAY)));
 	}
@@ -440,7 +475,8 @@ static void killed(void **state)
 		if (child == 0) {
 			store = open_store(&settings);
 			for (unsigned i = 0;; i++) {
-				struct dmarc_sample a = sample("example.com", arena_printf(arena, "198.%u.%u.%u", round, (i >> 8) & 255, i & 255), true);
+				const char *ip = arena_printf(arena, "198.%u.%u.%u", round, i >> 8 & 255, i & 255);
+				struct dmarc_sample a = sample("example.com", ip, true);
 
 				(void)dmarc_store_add(store, &a, moment(DAY));
 				if (i % 200 == 0)
@@ -537,7 +573,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(adds_up), cmocka_unit_test(keeps_rows_whole), cmocka_unit_test(days_turn),
-		cmocka_unit_test(forgets), cmocka_unit_test(limits), cmocka_unit_test(flood),
+		cmocka_unit_test(forgets), cmocka_unit_test(samples), cmocka_unit_test(limits), cmocka_unit_test(flood),
 		cmocka_unit_test(too_long), cmocka_unit_test(damage), cmocka_unit_test(strange_entries),
 		cmocka_unit_test(full_disk), cmocka_unit_test(killed), cmocka_unit_test(threads),
 		cmocka_unit_test(row_form), cmocka_unit_test(no_folder),

@@ -126,7 +126,8 @@ void dmarc_totals_summary(struct dmarc_totals *totals, struct span domain, int64
 	print_day(out, from);
 	buf_add_cstr(out, " to ");
 	print_day(out, to);
-	buf_add_cstr(out, "\n  messages    aligned     failed       none quarantine     reject  source (reported by)\n");
+	buf_add_cstr(out, "\n"
+	             "  messages    aligned     failed       none quarantine     reject  source (reported by)\n");
 	for (size_t i = 0; i < count && i < most_lines; i++) {
 		print_sums(out, &lines[i]->sums);
 		buf_addf(out, "  " SPAN_FMT " (", SPAN_ARG(lines[i]->source));
@@ -134,7 +135,8 @@ void dmarc_totals_summary(struct dmarc_totals *totals, struct span domain, int64
 		buf_add_cstr(out, ")\n");
 	}
 	print_sums(out, &s.all);
-	buf_addf(out, "  %zu in all%s\n", count, count > most_lines ? ", of which those with most messages are shown" : "");
+	buf_addf(out, "  %zu in all%s\n", count,
+	         count > most_lines ? ", of which those with most messages are shown" : "");
 	hash_free(s.lines, NULL);
 	arena_free(s.arena);
 }

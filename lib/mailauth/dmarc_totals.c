@@ -190,7 +190,8 @@ static bool take_head(void *user, const struct dmarc_feedback *head, struct why 
 	enum outcome outcome = DONE;
 
 	if (!k->is_ours(k->user, head->domain))
-		outcome = why_set(why, REFUSE, "", "the report is on " SPAN_FMT ", which is not ours", SPAN_ARG(head->domain));
+		outcome = why_set(why, REFUSE, "", "the report is on " SPAN_FMT ", which is not ours",
+		                  SPAN_ARG(head->domain));
 	else if (day > UINT32_MAX)
 		outcome = why_set(why, REFUSE, "", "the report is of no time of ours");
 	else if (k->totals->entries >= k->totals->most_entries)
@@ -257,7 +258,8 @@ enum outcome dmarc_totals_take(struct dmarc_totals *totals, struct arena *arena,
 	enum outcome outcome;
 
 	*taken = (struct dmarc_taken){ .rows = 0 };
-	outcome = is_mail ? dmarc_read_mail(bytes, &limits, &taker, why) : dmarc_read_report(bytes, &limits, &taker, why);
+	outcome = is_mail ? dmarc_read_mail(bytes, &limits, &taker, why) :
+	                    dmarc_read_report(bytes, &limits, &taker, why);
 	return outcome == DONE && !taken->is_repeat ? finish(totals, why) : outcome;
 }
 

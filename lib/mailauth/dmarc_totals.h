@@ -27,8 +27,8 @@ struct dmarc_sums {
 	uint64_t disposed[DMARC_POLICY_REJECT + 1];	/* by what was done, enum dmarc_policy */
 };
 
-/* dmarc_totals_open - the file at path, made if need be; at most most_entries are kept in it.  DEFER: another process has
- * it. */
+/* dmarc_totals_open - the file at path, made if need be; at most most_entries are kept in it.  DEFER: another process
+ * has it. */
 MUST_USE enum outcome dmarc_totals_open(const char *path, uint64_t most_entries, struct dmarc_totals **totals,
                                         struct why *why);
 /* dmarc_totals_close - let go of the file; NULL is allowed. */
@@ -44,10 +44,10 @@ struct dmarc_taken {
 	bool        is_repeat;		/* it was here before: nothing added */
 };
 
-/* dmarc_totals_take - add the report in a mail (is_mail), or a bare one.  is_ours says whose reports are wanted; those of
- * others are refused: anybody may send a report on anything.  REFUSE: no report for us; DEFER: not stored. */
-MUST_USE enum outcome dmarc_totals_take(struct dmarc_totals *totals, struct arena *arena, struct span bytes, bool is_mail,
-                                        bool (*is_ours)(void *user, struct span domain), void *user,
+/* dmarc_totals_take - add the report in a mail (is_mail), or a bare one.  is_ours says whose reports are wanted; those
+ * of others are refused: anybody may send a report on anything.  REFUSE: no report for us; DEFER: not stored. */
+MUST_USE enum outcome dmarc_totals_take(struct dmarc_totals *totals, struct arena *arena, struct span bytes,
+                                        bool is_mail, bool (*is_ours)(void *user, struct span domain), void *user,
                                         struct dmarc_taken *taken, struct why *why);
 /* dmarc_totals_expire - forget what is of days before 'before' (since 1970). */
 MUST_USE enum outcome dmarc_totals_expire(struct dmarc_totals *totals, int64_t before, struct why *why);

@@ -41,7 +41,8 @@ static enum outcome give(struct unpack *u, struct span piece, size_t packed_byte
 		return why_set(u->why, REFUSE, "", "unpacked it is larger than %zu bytes", u->limits->most_bytes);
 	u->given += piece.len;
 	if (u->given > RATIO_FROM_BYTES && u->given / u->limits->most_ratio > packed_bytes)
-		return why_set(u->why, REFUSE, "", "unpacked it is more than %zu times as large", u->limits->most_ratio);
+		return why_set(u->why, REFUSE, "", "unpacked it is more than %zu times as large",
+		               u->limits->most_ratio);
 	u->crc = crc32(u->crc, (const Bytef *)piece.ptr, (uInt)piece.len);
 	return u->take(u->user, piece) ? DONE : REFUSE;
 }

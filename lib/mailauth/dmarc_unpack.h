@@ -26,8 +26,9 @@ struct dmarc_unpack_limits {
 
 /* dmarc_container_of - told by the first bytes, whatever the file is called. */
 enum dmarc_container dmarc_container_of(struct span packed);
-/* dmarc_unpack - the content of packed, given to take in pieces; take says whether it wants more, and sets *why when it does
- * not.  Anything but DONE: it ends too early, its checksum is wrong, or a limit is passed; take has had a part then. */
+/* dmarc_unpack - the content of packed, given to take in pieces; take says whether it wants more, and sets *why when it
+ * does not.  Anything but DONE: it ends too early, its checksum is wrong, or a limit is passed; take has had a part
+ * then. */
 MUST_USE enum outcome dmarc_unpack(struct span packed, const struct dmarc_unpack_limits *limits,
                                    bool (*take)(void *user, struct span piece), void *user, struct why *why);
 

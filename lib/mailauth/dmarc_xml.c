@@ -432,8 +432,8 @@ struct dmarc_xml *dmarc_xml_new(const struct dmarc_xml_limits *limits, const str
 
 static enum outcome feed(struct dmarc_xml *x, struct span piece, bool is_last, struct why *why)
 {
-	if (!x->has_failed && XML_Parse(x->parser, piece.ptr, (int)piece.len, is_last) != XML_STATUS_OK && !x->has_failed)
-		fail(x, XML_ErrorString(XML_GetErrorCode(x->parser)));
+	if (!x->has_failed && XML_Parse(x->parser, piece.ptr, (int)piece.len, is_last) != XML_STATUS_OK)
+		fail(x, XML_ErrorString(XML_GetErrorCode(x->parser)));	/* keeps our own reason, if it was us */
 	x->fed += piece.len;
 	/* libexpat begins a token anew with every piece: a long one would take square time. */
 	if (!x->has_failed && !is_last &&

@@ -46,7 +46,8 @@ struct dmarc_xml;
 
 /* dmarc_xml_new - a reader; limits and taker are kept. */
 struct dmarc_xml *dmarc_xml_new(const struct dmarc_xml_limits *limits, const struct dmarc_xml_taker *taker);
-/* dmarc_xml_feed - the next piece of the text.  REFUSE: it is no report we read (not well formed, a DOCTYPE, too deep ...). */
+/* dmarc_xml_feed - the next piece of the text.  REFUSE: it is no report we read (not well formed, a DOCTYPE, too
+ * deep ...). */
 MUST_USE enum outcome dmarc_xml_feed(struct dmarc_xml *xml, struct span piece, struct why *why);
 /* dmarc_xml_end - the text is over.  REFUSE: too early. */
 MUST_USE enum outcome dmarc_xml_end(struct dmarc_xml *xml, struct why *why);

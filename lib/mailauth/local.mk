@@ -187,3 +187,20 @@ lib_mailauth_libmailauth_a_SOURCES += \
 	lib/mailauth/dmarc_totals.c lib/mailauth/dmarc_totals.h \
 	lib/mailauth/dmarc_unpack.c lib/mailauth/dmarc_unpack.h \
 	lib/mailauth/dmarc_xml.c lib/mailauth/dmarc_xml.h
+
+check_PROGRAMS += lib/mailauth/dmarc_read_test
+lib_mailauth_dmarc_read_test_SOURCES = lib/mailauth/dmarc_read_test.c
+lib_mailauth_dmarc_read_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
+
+FUZZ_TARGETS += lib/mailauth/fuzz_dmarc_xml lib/mailauth/fuzz_dmarc_unpack
+lib_mailauth_fuzz_dmarc_xml_SOURCES = lib/mailauth/fuzz_dmarc_xml.c
+lib_mailauth_fuzz_dmarc_xml_LDADD = $(LIBS_MAILAUTH)
+lib_mailauth_fuzz_dmarc_unpack_SOURCES = lib/mailauth/fuzz_dmarc_unpack.c
+lib_mailauth_fuzz_dmarc_unpack_LDADD = $(LIBS_MAILAUTH)
+if FUZZERS
+lib_mailauth_fuzz_dmarc_xml_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+lib_mailauth_fuzz_dmarc_unpack_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+lib_mailauth_fuzz_dmarc_xml_SOURCES += tests/fuzz_main.c
+lib_mailauth_fuzz_dmarc_unpack_SOURCES += tests/fuzz_main.c
+endif
