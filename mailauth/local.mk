@@ -3,6 +3,29 @@ MAILAUTH_LOOKUPS = mailauth/answers.c mailauth/answers.h \
 	mailauth/ask_unbound.c mailauth/ask_unbound.h \
 	mailauth/lookups.c mailauth/lookups.h
 
+pkglibexec_PROGRAMS += mailauth/mailauth
+mailauth_mailauth_SOURCES = $(MAILAUTH_LOOKUPS) \
+	mailauth/ask_dns.c mailauth/ask_dns.h \
+	mailauth/keyring.c mailauth/keyring.h \
+	mailauth/mailauth.h \
+	mailauth/main.c \
+	mailauth/milter.c mailauth/milter.h \
+	mailauth/policy.c \
+	mailauth/reports.c mailauth/reports.h \
+	mailauth/reports_send.c mailauth/reports_send.h \
+	mailauth/results.c \
+	mailauth/rotation.c mailauth/rotation.h \
+	mailauth/session.c \
+	mailauth/settings.c \
+	mailauth/sign.c \
+	mailauth/standalone.c mailauth/standalone.h \
+	mailauth/tables.c \
+	mailauth/verify.c
+mailauth_mailauth_LDADD = lib/service/libservice.a $(LIBS_MAILAUTH) $(LIBS_TABLE) lib/sandbox/libsandbox.a \
+	lib/conf/libconf.a lib/net/libnet.a lib/ipc/libipc.a $(LIBS_TASK) $(MILTER_LIBS) $(UNBOUND_LIBS) $(SECCOMP_LIBS) $(CAP_LIBS)
+
+dist_man_MANS += man/mailauth.8
+
 # A check as a command: what the conformance suites run.
 TEST_HELPERS += mailauth/mailauth_check
 mailauth_mailauth_check_SOURCES = $(MAILAUTH_LOOKUPS) \

@@ -28,6 +28,7 @@
 #include "mailauth/lookups.h"
 
 struct keyring;
+struct ring;
 struct reports;
 struct tables;
 
@@ -68,6 +69,7 @@ void settings_read(struct mailauth *m, const struct conf *conf);
 
 enum client_list { CLIENT_SIGNED, CLIENT_TRUSTED_FORWARDER, CLIENT_LISTS };
 
+/* tables_new - open them, in arena; ends the process on a list that cannot be read. */
 struct tables *tables_new(const struct conf *conf, struct arena *arena);
 /* tables_have_client - is the client in that list?  A table that fails counts as no. */
 bool tables_have_client(struct tables *t, enum client_list list, struct span name, const struct net_address *address);
@@ -78,8 +80,7 @@ bool tables_signers(struct tables *t, struct span local, struct span domain, str
 
 enum mode {
 	MODE_CHECK,	/* of a stranger: what came in is judged */
-	MODE_SIGN,	/* ours: it is signed */
-	MODE_BOTH_OFF,	/* ours, and there is no key: left alone but for forged results */
+	MODE_SIGN,	/* ours: it is signed where there is a key */
 };
 
 struct session {
@@ -89,6 +90,7 @@ struct session {
 	struct span        name;	/* that leads back to the address, as the server says; empty: not known */
 	struct span        helo;
 	bool               is_ours;	/* by its address */
+	unsigned long      steps;	/* agreed with the server: SMFIP_... */
 	struct message    *message;
 };
 
@@ -110,12 +112,14 @@ struct message {
 	unsigned           *forged;		/* which of them are forged, counted from 1 */
 	size_t              forged_count;
 	/* the body */
-	struct dkim_body     *body;
+	struct dkim_body     *body;	/* NULL: not looked at */
 	struct header_index  *index;
 	struct dkim_verifier *verifier;
 	struct arc_verifier  *arc;
 	struct arc_sealer    *sealer;
-	struct signers       *signers;
+	const struct ring    *ring;		/* keys that sign it; held */
+	struct dkim_signer  **signers;
+	size_t                signer_count;
 };
 
 /* session_describe - libmilter's description of us, for smfi_register. */
@@ -123,19 +127,24 @@ struct smfiDesc session_describe(void);
 
 /* ---- verify.c: mail of strangers ---- */
 
+enum override { OVERRIDE_NONE, OVERRIDE_ARC, OVERRIDE_FORWARDER };
+
 struct judgement {
-	bool                has_iprev;
-	struct iprev        iprev;
-	struct spf_verdict  spf_helo, spf_mail_from;
-	bool                has_mail_from;
-	struct dkim_results dkim;
-	struct arc_result   arc;
+	bool                 has_iprev, has_spf;
+	struct iprev_verdict iprev;
+	struct spf_verdict   spf;
+	bool                 is_unreadable;	/* the header is too large: nothing of the following was checked */
+	struct dkim_results  dkim;
+	struct arc_result    arc;
 	struct dmarc_verdict dmarc;
-	enum action         action;
-	const char         *override;	/* why the policy was not followed; NULL: it was */
-	struct span         reason;	/* of a refusal, for the sender */
+	enum action          action;
+	enum override        override;		/* why the policy was not followed */
+	struct span          override_text;
+	struct span          reason;		/* of a refusal or quarantine, for the sender or the admin */
 };
 
+/* verify_expect_sender - the sender is known: tell the DNS that his policy will be asked for. */
+void verify_expect_sender(struct message *m);
 /* verify_start - the header is known: tell the DNS what will be asked, prepare for the body. */
 void verify_start(struct message *m);
 /* verify_end - the body has gone by: judge.  Blocks for the DNS. */
@@ -143,18 +152,20 @@ void verify_end(struct message *m, struct judgement *j);
 
 /* ---- results.c: what is written into the header ---- */
 
-/* results_text - the value of Authentication-Results, folded with LF; begins with the authserv-id. */
-struct span results_text(struct message *m, const struct judgement *j);
+/* results_fields - the fields to put on top, the first to be the lowest: Received-SPF, Authentication-Results, a seal. */
+size_t results_fields(struct message *m, const struct judgement *j, const struct mail_field **fields);
 
 /* ---- sign.c: our own mail ---- */
 
-/* sign_start - choose the keys; false: there is none. */
-bool sign_start(struct message *m);
-/* sign_end - the fields to add, the first to be the lowest. */
+/* sign_start - the header is known: choose the keys and prepare for the body, if there is one. */
+void sign_start(struct message *m);
+/* sign_end - the body has gone by: the fields to put on top, the first to be the lowest. */
 size_t sign_end(struct message *m, const struct mail_field **fields);
 
-/* ---- disposition: policy.c ---- */
+/* ---- policy.c: what becomes of a message ---- */
 
+/* judgement_dkim - the best of all signatures, in a word. */
+const char *judgement_dkim(const struct judgement *j);
 /* policy_decide - from the verdicts to an action, and why not the one that was asked for. */
 void policy_decide(struct message *m, struct judgement *j);
 
