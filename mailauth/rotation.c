@@ -13,7 +13,7 @@
 #include "lib/ipc/services.h"
 #include "lib/task/task.h"
 
-enum { CACHED_KEYS = 64, ASK_WAIT_S = 10 };
+enum { CACHED_KEYS = 64, SLACK_S = 5 };
 
 struct rotation {
 	struct keyring           *keyring;
@@ -183,11 +183,12 @@ static void ask_server(void *user, struct span server, struct span name, enum rr
                        struct lookup_answer *answer)
 {
 	struct dns_request request = { .name = name, .rr_type = rr_type, .server = server };
+	struct service_run *run = user;
 	struct dns_reply reply;
 
 	*answer = (struct lookup_answer){ .status = DNS_FAILED };
-	if (service_call(user, SERVICE_DNS, true, &dns_request_type, &request, &dns_reply_type, &reply, arena,
-	                 clock_in_s(ASK_WAIT_S)) == 0)
+	if (service_call(run, SERVICE_DNS, true, &dns_request_type, &request, &dns_reply_type, &reply, arena,
+	                 clock_in_s(run->conf->dns_timeout + SLACK_S)) == 0)
 		*answer = (struct lookup_answer){ (enum dns_status)reply.status, reply.is_secure, reply.answers };
 }
 

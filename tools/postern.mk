@@ -2,7 +2,9 @@
 sbin_PROGRAMS += tools/postern
 tools_postern_SOURCES = \
 	tools/postern.c tools/postern.h \
+	tools/dkim_make.c tools/dkim_servers.c tools/dkim_show.c tools/dkim_text.c tools/dkim_tool.h \
 	tools/postern_check.c \
+	tools/postern_dkim.c \
 	tools/postern_dmarc.c \
 	tools/postern_run.c \
 	tools/postern_user.c
