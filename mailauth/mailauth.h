@@ -130,9 +130,10 @@ struct smfiDesc session_describe(void);
 enum override { OVERRIDE_NONE, OVERRIDE_ARC, OVERRIDE_FORWARDER };
 
 struct judgement {
-	bool                 has_iprev, has_spf;
+	bool                 has_iprev, has_spf, has_spf_helo;
 	struct iprev_verdict iprev;
-	struct spf_verdict   spf;
+	struct spf_verdict   spf;		/* of MAIL FROM; of a bounce, of HELO */
+	struct spf_verdict   spf_helo;	/* beside it */
 	bool                 is_unreadable;	/* the header is too large: nothing of the following was checked */
 	struct dkim_results  dkim;
 	struct arc_result    arc;

@@ -132,6 +132,10 @@ void reports_note(struct reports *r, const struct message *m, const struct judge
 	row->spf[0] = (struct dmarc_spf_said){ .domain = j->spf.domain, .is_helo = j->spf.identity == SPF_HELO,
 		                               .result = said_by_spf(j->spf.result) };
 	row->spf_count = 1;
+	if (j->has_spf_helo)
+		row->spf[row->spf_count++] = (struct dmarc_spf_said){
+			.domain = j->spf_helo.domain, .is_helo = true, .result = said_by_spf(j->spf_helo.result),
+		};
 	pthread_mutex_lock(&r->lock);
 	if (!r->is_over)
 		(void)dmarc_store_add(r->store, &sample, clock_wall_us());

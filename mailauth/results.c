@@ -34,6 +34,14 @@ static void write_spf(struct auth_results_writer *w, struct message *m, const st
 		auth_results_property(w, "smtp.helo", m->session->helo);
 }
 
+static void write_spf_helo(struct auth_results_writer *w, struct message *m, const struct judgement *j)
+{
+	if (!j->has_spf_helo)
+		return;
+	auth_results_result(w, "spf", spf_result_name(j->spf_helo.result));
+	auth_results_property(w, "smtp.helo", m->session->helo);
+}
+
 static void write_signature(struct auth_results_writer *w, struct message *m, const struct dkim_result *r)
 {
 	auth_results_result(w, "dkim", span_of(dkim_status_word(r->status)));
@@ -110,6 +118,7 @@ static struct mail_field results_field(struct message *m, const struct judgement
 	auth_results_begin(&w, m->arena, &out, &form, mailauth.authserv_id);
 	write_iprev(&w, m, j);
 	write_spf(&w, m, j);
+	write_spf_helo(&w, m, j);
 	if (j->is_unreadable) {
 		auth_results_result(&w, "dkim", span_lit("permerror"));
 		auth_results_reason(&w, span_lit("header too large"));

@@ -19,9 +19,10 @@ void verify_expect_sender(struct message *m)
 	struct span local, domain;
 
 	smtp_address_split(m->sender, &local, &domain);
-	if (domain.len == 0)
-		domain = m->session->helo;
-	m->lookup.expect(m->lookup.user, domain, RR_TXT);
+	if (domain.len > 0)
+		m->lookup.expect(m->lookup.user, domain, RR_TXT);
+	if (m->session->helo.len > 0 && (domain.len == 0 || mailauth.conf->spf_helo_check))
+		m->lookup.expect(m->lookup.user, m->session->helo, RR_TXT);
 }
 
 static struct span *from_values(struct message *m, size_t *count)
@@ -110,6 +111,10 @@ static void check_spf(struct message *m, struct judgement *j)
 		return;
 	settings.now_s = clock_wall_us() / CLOCK_SECOND_US;
 	spf_check(&client, m->sender.len > 0 ? SPF_MAILFROM : SPF_HELO, &m->lookup, m->arena, &settings, &j->spf);
+	if (m->sender.len == 0 || !mailauth.conf->spf_helo_check)
+		return;
+	spf_check(&client, SPF_HELO, &m->lookup, m->arena, &settings, &j->spf_helo);
+	j->has_spf_helo = j->spf_helo.result != SPF_NONE;	/* most have no policy: not worth a word */
 }
 
 static enum dmarc_auth dmarc_auth(bool is_pass, bool is_temporary)
