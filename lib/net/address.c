@@ -178,10 +178,10 @@ static bool clear_host_bits(unsigned char *bytes, size_t size, unsigned bits)
 	bool had_some = false;
 
 	for (size_t i = bits / 8; i < size; i++) {
-		unsigned char mask = i > bits / 8 ? 0xff : (unsigned char)(0xffu >> (bits % 8));
+		unsigned mask = i > bits / 8 ? 0xffu : 0xffu >> (bits % 8);
 
 		had_some = had_some || (bytes[i] & mask) != 0;
-		bytes[i] = (unsigned char)(bytes[i] & ~mask);
+		bytes[i] = (unsigned char)(bytes[i] & ~mask & 0xffu);
 	}
 	return had_some;
 }
