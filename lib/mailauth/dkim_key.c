@@ -10,11 +10,10 @@
 #include <openssl/x509.h>
 
 #include "lib/base/codec.h"
-#include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "lib/smtp/address.h"
 
-enum { RECORDS_MAX = 10, NAME_MAX_BYTES = 253, LOOKUP_SLACK = 2 };
+enum { RECORDS_MAX = 10, NAME_MAX_BYTES = 253 };
 
 /* ---- records ---- */
 

@@ -207,6 +207,23 @@ static void what_is_oversigned_cannot_be_added(void **state)
 	}
 }
 
+static void a_signature_may_cover_others_not_itself(void **state)
+{
+	struct dkim_sign_settings inner = standard(1), outer = standard(2);
+	struct mail_field first, second;
+	struct span once, twice;
+
+	(void)state;
+	inner.oversigned_names = outer.signed_names = span_lit("From DKIM-Signature");
+	first = sign(plain, &inner);
+	once = with_field(&first, plain);
+	must_pass(once, 1);
+	second = sign(once, &outer);
+	twice = with_field(&second, once);
+	assert_int_equal(verify(twice).item[0].status, DKIM_PASS);
+	assert_int_equal(verify(twice).item[1].status, DKIM_FAIL);	/* that shut out any other */
+}
+
 static void a_full_body_set_is_told(void **state)
 {
 	struct dkim_sign_settings settings = standard(2);
@@ -225,6 +242,7 @@ int main(void)
 		cmocka_unit_test(fields_are_folded),
 		cmocka_unit_test(tags_say_what_was_asked),
 		cmocka_unit_test(what_is_oversigned_cannot_be_added),
+		cmocka_unit_test(a_signature_may_cover_others_not_itself),
 		cmocka_unit_test(a_full_body_set_is_told),
 	};
 

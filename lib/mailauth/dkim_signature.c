@@ -286,6 +286,8 @@ void dkim_header_hash(const struct dkim_crypto *crypto, struct header_index *ind
 	header_index_restart(index);
 	for (size_t i = 0; i < signature->name_count; i++) {
 		field = header_index_take(index, signature->names[i]);
+		if (field == signature->field && field != NULL)	/* it never covers itself that way (RFC 6376 3.5) */
+			field = header_index_take(index, signature->names[i]);
 		if (field != NULL)	/* a name without a field signs that there is none (RFC 6376 5.4.2) */
 			dkim_canon_field(&text, signature->header_canon, field);
 	}

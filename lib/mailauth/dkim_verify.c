@@ -72,6 +72,15 @@ static void begin(struct dkim_verifier *verifier, struct verification *v, const 
 	v->result.status = status;
 }
 
+static size_t common_start(struct span a, struct span b)
+{
+	size_t n = 0;
+
+	while (n < a.len && n < b.len && a.ptr[n] == b.ptr[n])
+		n++;
+	return n;
+}
+
 /* show_b - for each signature so much of b= that no other begins the same (RFC 6008 4). */
 static void show_b(struct dkim_verifier *verifier)
 {
@@ -80,10 +89,10 @@ static void show_b(struct dkim_verifier *verifier)
 		size_t shown = B_SHOWN_MIN;
 
 		for (size_t k = 0; k < verifier->count; k++) {
-			struct span other = verifier->item[k].signature.b;
+			size_t common = k != i ? common_start(b, verifier->item[k].signature.b) : 0;
 
-			while (k != i && shown < b.len && span_equal(span_first(b, shown), span_first(other, shown)))
-				shown++;
+			if (common >= shown)
+				shown = common + 1;
 		}
 		verifier->item[i].result.b = span_first(b, shown);
 	}

@@ -248,6 +248,30 @@ static void work_is_bounded(void **state)
 	buf_free(&text);
 }
 
+static void long_fields_cost_linear_time(void **state)
+{
+	enum { LONG = 300000 };
+	struct dkim_verify_settings settings = standard();
+	struct test_dns dns = { .script = zone };
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, BUF_NO_LIMIT);
+	for (int i = 0; i < 3; i++) {
+		buf_add_cstr(&text, "DKIM-Signature: d=a; b=");
+		for (size_t n = 0; n < LONG; n++)
+			buf_add_byte(&text, 'A');
+		buf_add_cstr(&text, "; h=");
+		for (size_t n = 0; n < LONG; n++)
+			buf_add_cstr(&text, "a:");
+		for (size_t n = 0; n < LONG; n++)
+			buf_add_cstr(&text, " ");
+		buf_add_cstr(&text, "\r\n");
+	}
+	assert_int_equal(verify(buf_span(&text), &dns, &settings).item[0].b.len, LONG);
+	buf_free(&text);
+}
+
 /* ---- with signatures of our own ---- */
 
 static struct span sign(struct span message, const struct dkim_signing_key *key, const char *more)
@@ -332,6 +356,7 @@ int main(void)
 		cmocka_unit_test(keys_decide),
 		cmocka_unit_test(another_record_beside_the_key_does_no_harm),
 		cmocka_unit_test(work_is_bounded),
+		cmocka_unit_test(long_fields_cost_linear_time),
 		cmocka_unit_test(lengths_and_times_decide),
 		cmocka_unit_test(signatures_are_told_apart),
 	};

@@ -38,7 +38,7 @@ static void check_body(enum dkim_canon canon, struct span body)
 	buf_init(&whole, BUF_NO_LIMIT);
 	buf_init(&other, BUF_NO_LIMIT);
 	canonical(&whole, canon, body, SIZE_MAX);
-	for (size_t chunk = 1; chunk < 8; chunk++) {
+	for (size_t chunk = 1; chunk <= 3; chunk += 2) {
 		canonical(&other, canon, body, chunk);
 		require(span_equal(buf_span(&whole), buf_span(&other)));
 	}

@@ -22,10 +22,16 @@ static bool is_value_byte(char c)
 	return (byte > ' ' && byte != 0x7f) || is_white(c);
 }
 
-static struct span trim(struct span s)
+static struct span trim_start(struct span s)
 {
 	while (s.len != 0 && is_white(s.ptr[0]))
 		s = span_skip(s, 1);
+	return s;
+}
+
+static struct span trim(struct span s)
+{
+	s = trim_start(s);
 	while (s.len != 0 && is_white(s.ptr[s.len - 1]))
 		s.len--;
 	return s;
@@ -35,7 +41,8 @@ enum tag_step tags_next(struct span *rest, struct tag *tag)
 {
 	struct span spec;
 
-	if (trim(*rest).len == 0)
+	*rest = trim_start(*rest);
+	if (rest->len == 0)
 		return TAG_END;
 	span_cut(rest, ';', &spec);
 	tag->extent = spec;
