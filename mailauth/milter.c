@@ -65,7 +65,7 @@ const char *prepare_checks(const struct conf *conf, uid_t uid, gid_t gid)
 	if (fs_make_dirs(folder, 0700) < 0 || (uid != (uid_t)-1 && chown(folder, uid, gid) < 0))
 		log_fatal("cannot make %s: %s", folder, strerror(errno));
 	settings_read(&mailauth, conf);
-	mailauth.keyring = keyring_new(conf, &why);
+	mailauth.keyring = keyring_new(conf, (struct dkim_owner){ uid != (uid_t)-1, uid, gid }, &why);
 	if (mailauth.keyring == NULL)
 		log_fatal("%s", why.text);
 	mailauth.reports = reports_new(conf, arena_printf(conf->arena, "%s/reports", folder));
