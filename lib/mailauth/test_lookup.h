@@ -57,7 +57,7 @@ static inline void test_lookup_add_address(struct buf *out, struct span text, si
 
 static inline void test_lookup_add_rdata(struct buf *out, enum rr_type type, struct span data)
 {
-	unsigned long long preference;
+	unsigned long long preference = 0;
 	struct span number;
 
 	if (type == RR_A || type == RR_AAAA) {
