@@ -2,7 +2,8 @@
 /* one_server.c - a question to one name server, past every cache
  *
  * For the rotation of DKIM keys, which waits until each authoritative server shows the new one.  Rare, so a context
- * of its own is made for it and thrown away; a few at a time. */
+ * of its own is made for it and thrown away; a few at a time.  Both are done by a thread of the pool: libunbound sets
+ * itself up with buffers larger than the stack of a task, and its end waits for a thread. */
 #include "dns/resolver.h"
 #include "lib/base/log.h"
 #include "lib/net/libunbound.h"
@@ -23,12 +24,24 @@ static void ask_with(struct resolver *r, const struct dns_request *request, stru
 	resolver_end(r);
 }
 
+struct setup {
+	const struct conf *conf;
+	struct resolver   *resolver;
+	struct why         why;
+};
+
+static void set_up(void *arg)
+{
+	struct setup *s = arg;
+
+	s->resolver = resolver_new(s->conf, &s->why);
+}
+
 void one_server_ask(const struct conf *conf, const struct dns_request *request, struct arena *arena,
                     struct dns_reply *reply)
 {
 	struct conf alone = *conf;
-	struct resolver *r;
-	struct why why;
+	struct setup setup = { .conf = &alone };
 
 	dns_reply_fail(reply, span_lit("too many name servers are asked"));
 	if (under_way == AT_ONCE_MAX)
@@ -36,12 +49,12 @@ void one_server_ask(const struct conf *conf, const struct dns_request *request, 
 	alone.dns_servers = arena_cstr(arena, request->server);
 	alone.dns_validate = "no";	/* a server that is authoritative validates nothing */
 	alone.dns_timeout = WAIT_S;
-	r = resolver_new(&alone, &why);
-	if (r == NULL) {
-		log_warning("cannot ask " SPAN_FMT ": %s", SPAN_ARG(request->server), why.text);
-		return;
-	}
+	dns_reply_fail(reply, span_lit("the name server cannot be asked"));
 	under_way++;
-	ask_with(r, request, arena, reply);
+	task_offload(set_up, &setup);
+	if (setup.resolver != NULL)
+		ask_with(setup.resolver, request, arena, reply);
+	else
+		log_warning("cannot ask " SPAN_FMT ": %s", SPAN_ARG(request->server), setup.why.text);
 	under_way--;
 }

@@ -120,13 +120,18 @@ static void answered(void *arg, int error, struct ub_result *result)
 	finish(q);
 }
 
+static void free_it(void *resolver)
+{
+	resolver_free(resolver);
+}
+
 void resolver_end(struct resolver *r)
 {
 	resolver_stop(r);
 	while (r->pump != NULL)
 		task_yield();
 	task_forget_fd(ub_fd(r->ctx));
-	resolver_free(r);
+	task_offload(free_it, r);	/* waits for libunbound's thread */
 }
 
 /* query_start - NULL when it cannot be asked now. */

@@ -151,18 +151,10 @@ static void put(struct keyring *k, struct ring *ring)
 
 /* ---- the keyring ---- */
 
-/* owner_of_state - filter_owner, where we are root and will become that user. */
-static bool owner_of_state(const struct conf *conf, struct dkim_owner *owner)
-{
-	*owner = (struct dkim_owner){ .is_set = geteuid() == 0 };
-	return !owner->is_set || sandbox_user(conf->filter_owner, &owner->uid, &owner->gid);
-}
-
-struct keyring *keyring_new(const struct conf *conf, struct why *why)
+struct keyring *keyring_new(const struct conf *conf, struct dkim_owner owner, struct why *why)
 {
 	struct arena *arena = arena_new(NULL);
 	struct keyring *k = ARENA_NEW(arena, struct keyring);
-	struct dkim_owner owner;
 
 	k->conf = conf;
 	k->arena = arena;
@@ -172,9 +164,7 @@ struct keyring *keyring_new(const struct conf *conf, struct why *why)
 		.limits = DKIM_KEYDIR_STANDARD_LIMITS,
 	};
 	k->folder.limits.rsa_bits_min = (unsigned)conf->dkim_key_bits_min;
-	if (!owner_of_state(conf, &owner))
-		(void)why_set(why, REFUSE, "", "parameter filter_owner: unknown user %s", conf->filter_owner);
-	else if (dkim_keydir_prepare_state(&k->folder, owner, why) == DONE) {
+	if (dkim_keydir_prepare_state(&k->folder, owner, why) == DONE) {
 		pthread_mutex_init(&k->lock, NULL);
 		task_waitlist_init(&k->renewed);
 		task_waitlist_init(&k->idle);

@@ -26,9 +26,9 @@ struct ring_key {
 	struct dkim_signing_key key;
 };
 
-/* keyring_new - read dkim_key_directory, which may be missing, and make the folder of states in data_directory; before
- * the sandbox.  Keeps conf.  NULL with why. */
-struct keyring *keyring_new(const struct conf *conf, struct why *why);
+/* keyring_new - read dkim_key_directory, which may be missing, and make the folder of states in data_directory, for whom we
+ * will be in the sandbox; before that.  Keeps conf.  NULL with why. */
+struct keyring *keyring_new(const struct conf *conf, struct dkim_owner owner, struct why *why);
 /* keyring_free - nobody holds a ring any more; the loop has ended. */
 void keyring_free(struct keyring *k);
 /* keyring_allow - add to the sandbox what the keyring opens later. */

@@ -73,7 +73,7 @@ const char *prepare_checks(const struct conf *conf, uid_t uid, gid_t gid)
 	struct why why;
 
 	settings_read(&mailauth, conf);
-	mailauth.keyring = keyring_new(conf, &why);
+	mailauth.keyring = keyring_new(conf, (struct dkim_owner){ uid != (uid_t)-1, uid, gid }, &why);
 	if (mailauth.keyring == NULL)
 		log_fatal("%s", why.text);
 	mailauth.reports = reports_new(conf, own_folder(conf, "mailauth/reports", uid, gid));

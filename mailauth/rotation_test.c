@@ -37,7 +37,7 @@ static void open_keyring(void)
 	struct dkim_published_way way = test_servers_way(&b.servers, b.crypto);
 	struct why why;
 
-	b.keyring = keyring_new(&b.conf, &why);
+	b.keyring = keyring_new(&b.conf, (struct dkim_owner){ .is_set = false }, &why);
 	if (b.keyring == NULL)
 		fail_msg("%s", why.text);
 	b.rotation = rotation_new(b.keyring, &way, 86400);
@@ -57,7 +57,6 @@ static int begin(void **state)
 	b.conf.dkim_key_directory = b.keys.dir.path;
 	b.conf.data_directory = b.keys.top;
 	b.conf.dkim_key_bits_min = 1024;
-	b.conf.filter_owner = "65534";
 	b.crypto = dkim_crypto_new(8);
 	b.servers.each.rows = b.shown;
 	b.shown[0] = (struct test_lookup_row){ "192.0.2.1:53 x", RR_A, SPAN("192.0.2.1") };

@@ -6,7 +6,8 @@
  * sign on a guess. */
 #include "lib/mailauth/dkim_published.h"
 
-#include "lib/base/log.h"
+#include <stdlib.h>
+
 
 enum { RECORDS_MAX = 10 };
 
@@ -168,6 +169,15 @@ static bool ask_all(struct look *l, struct span records)
 
 /* ---- the verdict ---- */
 
+/* by_name - answers come in any order; what is told of them should not change with it. */
+static int by_name(const void *left, const void *right)
+{
+	const struct dkim_name_server *a = left, *b = right;
+	int order = span_compare(a->name, b->name);
+
+	return order != 0 ? order : span_compare(a->address, b->address);
+}
+
 /* is_everywhere - no address shows something else, and every server answers at one at least. */
 static bool is_everywhere(const struct dkim_published *result)
 {
@@ -197,8 +207,10 @@ void dkim_published_look(const struct dkim_published_way *way, struct arena *are
 	*result = (struct dkim_published){ .zone = { "", 0 } };
 	result->server = ARENA_NEW_ARRAY(arena, struct dkim_name_server,
 	                                 way->limits.servers_max + way->limits.addresses_max);
-	if (l.name.len == 0)
+	if (l.name.len == 0) {
 		(void)give_up(&l, "the key has no name that the DNS could hold");
-	else if (follow_aliases(&l) && find_zone(&l, &records) && ask_all(&l, records))
+	} else if (follow_aliases(&l) && find_zone(&l, &records) && ask_all(&l, records)) {
+		qsort(result->server, result->count, sizeof(result->server[0]), by_name);
 		result->is_everywhere = is_everywhere(result);
+	}
 }

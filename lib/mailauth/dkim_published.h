@@ -48,7 +48,7 @@ struct dkim_name_server {
 struct dkim_published {
 	bool                     is_everywhere;	/* every server shows the key; each that has an address answers at one at least */
 	struct span              zone;		/* whose servers these are */
-	struct dkim_name_server *server;	/* a row an address; servers one behind the other */
+	struct dkim_name_server *server;	/* a row an address; by name, where all could be asked */
 	size_t                   count;
 	const char              *problem;	/* static: why it is not known who is to be asked; NULL: it is */
 };

@@ -82,7 +82,7 @@ static const struct look {
 	{ { NS("a.test"), NS("b.test"), A("a.test", "192.0.2.1"), A("b.test", "192.0.2.2") },
 	  { SHOWS("192.0.2.1:53"), IS_EMPTY("192.0.2.2:53") },
 	  "example.test: a.test 192.0.2.1 shown; b.test 192.0.2.2 not shown" },
-	{ { NS("a.test"), NS("b.test"), A("a.test", "192.0.2.1"), A("b.test", "192.0.2.2") },
+	{ { NS("b.test"), NS("a.test"), A("b.test", "192.0.2.2"), A("a.test", "192.0.2.1") },
 	  { SHOWS("192.0.2.1:53"), SHOWS("192.0.2.2:53") },
 	  "everywhere example.test: a.test 192.0.2.1 shown; b.test 192.0.2.2 shown" },
 	/* A server that does not answer at any address; at one of two. */
