@@ -13,6 +13,8 @@
 #include "lib/net/libunbound.h"
 #include "lib/task/task.h"
 
+enum { SLACK_S = 5 };
+
 struct ask_dns {
 	struct asker        asker;
 	struct service_run *run;
@@ -64,7 +66,7 @@ static void ask(void *arg)
 	struct dns_reply reply;
 
 	if (service_call(run, SERVICE_DNS, true, &dns_request_type, &request, &dns_reply_type, &reply, task_arena(),
-	                 clock_in_s(run->conf->dns_timeout + 1)) < 0) {
+	                 clock_in_s(run->conf->dns_timeout + SLACK_S)) < 0) {
 		fail(e);
 		return;
 	}
@@ -118,6 +120,32 @@ void ask_dns_start(struct ask_dns *d)
 {
 	if (task_spawn(run_errands, d, "look-ups") == NULL)
 		log_fatal("cannot start look-ups");
+}
+
+/* ---- for tasks of the loop ---- */
+
+static void ask_server(void *user, struct span server, struct span name, enum rr_type rr_type, struct arena *arena,
+                       struct lookup_answer *answer)
+{
+	struct dns_request request = { .name = name, .rr_type = rr_type, .server = server };
+	struct service_run *run = user;
+	struct dns_reply reply;
+
+	*answer = (struct lookup_answer){ .status = DNS_FAILED };
+	if (service_call(run, SERVICE_DNS, true, &dns_request_type, &request, &dns_reply_type, &reply, arena,
+	                 clock_in_s(run->conf->dns_timeout + SLACK_S)) == 0)
+		*answer = (struct lookup_answer){ (enum dns_status)reply.status, reply.is_secure, reply.answers };
+}
+
+static void ask_as_usual(void *user, struct span name, enum rr_type rr_type, struct arena *arena,
+                         struct lookup_answer *answer)
+{
+	ask_server(user, span_lit(""), name, rr_type, arena, answer);
+}
+
+struct rotation_askers ask_dns_rotation(struct ask_dns *d)
+{
+	return (struct rotation_askers){ .lookup = { .ask = ask_as_usual, .user = d->run }, .ask_server = ask_server };
 }
 
 struct asker *ask_dns_asker(struct ask_dns *d)

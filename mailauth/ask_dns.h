@@ -8,6 +8,7 @@
 
 #include "lib/service/service.h"
 #include "mailauth/lookups.h"
+#include "mailauth/rotation.h"
 
 struct ask_dns;
 
@@ -16,5 +17,7 @@ struct ask_dns *ask_dns_new(struct service_run *run, struct answers *answers);
 /* ask_dns_start - spawn its task: on the loop. */
 void ask_dns_start(struct ask_dns *d);
 struct asker *ask_dns_asker(struct ask_dns *d);
+/* ask_dns_rotation - the same for tasks of the loop, and questions to one name server alone. */
+struct rotation_askers ask_dns_rotation(struct ask_dns *d);
 
 #endif

@@ -7,6 +7,7 @@
 #include "lib/base/why.h"
 #include "lib/conf/conf.h"
 #include "mailauth/lookups.h"
+#include "mailauth/rotation.h"
 
 struct unbound;
 
@@ -18,5 +19,8 @@ MUST_USE enum outcome unbound_start(struct unbound *u, struct why *why);
 /* unbound_free - end the thread.  No message may have look-ups any more. */
 void unbound_free(struct unbound *u);
 struct asker *unbound_asker(struct unbound *u);
+/* unbound_rotation - questions of tasks, and to one name server alone: each with a context of its own that is thrown away.
+ * Keeps conf. */
+struct rotation_askers unbound_rotation(const struct conf *conf);
 
 #endif

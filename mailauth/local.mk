@@ -6,6 +6,7 @@ MAILAUTH_LOOKUPS = mailauth/answers.c mailauth/answers.h \
 pkglibexec_PROGRAMS += mailauth/mailauth
 mailauth_mailauth_SOURCES = $(MAILAUTH_LOOKUPS) \
 	mailauth/ask_dns.c mailauth/ask_dns.h \
+	mailauth/ask_once.c \
 	mailauth/keyring.c mailauth/keyring.h \
 	mailauth/mailauth.h \
 	mailauth/main.c \

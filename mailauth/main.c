@@ -35,13 +35,17 @@ static void prepare(struct service_run *run)
 	/* Only master can enter the folder of the socket. */
 	milter_open(arena_printf(conf->arena, "unix:%s/private/%s", conf->queue_directory, run->name));
 	allow_paths(box, conf, folder);
+	if (strncmp(conf->dmarc_report_submission, "inet:", 5) == 0)
+		box->may |= MAY_CONNECT_INET;
 	sandbox_allow(box, arena_printf(conf->arena, "%s/public", conf->queue_directory), false);
 }
 
 static void start(struct service_run *run)
 {
+	struct rotation_askers askers = ask_dns_rotation(run->user);
+
 	ask_dns_start(run->user);
-	start_tasks(run);
+	start_tasks(&askers);
 	milter_start();
 }
 

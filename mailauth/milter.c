@@ -92,11 +92,8 @@ void allow_paths(struct sandbox *box, const struct conf *conf, const char *folde
 	table_each_path(conf->dkim_signing_table, conf->default_database_type, allow_table, box);
 }
 
-void start_tasks(struct service_run *run)
+void start_tasks(const struct rotation_askers *askers)
 {
-	if (run != NULL)
-		rotation_start(run, mailauth.keyring);
-	else
-		keyring_start(mailauth.keyring);	/* without our dns program no name server is asked by itself */
+	rotation_start(mailauth.conf, mailauth.keyring, askers);
 	reports_start(mailauth.reports);
 }

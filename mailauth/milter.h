@@ -7,6 +7,7 @@
 
 #include "lib/conf/conf.h"
 #include "lib/sandbox/sandbox.h"
+#include "mailauth/rotation.h"
 
 /* milter_open - listen at "unix:PATH" or "inet:PORT@HOST"; ends the process when that fails.  With the privileges of the
  * start. */
@@ -20,7 +21,6 @@ const char *prepare_checks(const struct conf *conf, uid_t uid, gid_t gid);
 /* allow_paths - the folder that prepare_checks gave, keys and tables. */
 void allow_paths(struct sandbox *box, const struct conf *conf, const char *folder);
 /* start_tasks - what the loop does beside looking up: watch keys, send reports. */
-struct service_run;
-void start_tasks(struct service_run *run);
+void start_tasks(const struct rotation_askers *askers);
 
 #endif

@@ -52,6 +52,16 @@ static struct span with_crlf(struct arena *arena, struct span text)
 	return result;
 }
 
+/* "inet:HOST:PORT", or the path behind "unix:", below queue_directory when it is relative. */
+static const char *where(const struct conf *conf, struct arena *arena)
+{
+	const char *value = conf->dmarc_report_submission;
+
+	if (strncmp(value, "unix:", 5) != 0)
+		return value;
+	return value[5] == '/' ? value + 5 : arena_printf(arena, "%s/%s", conf->queue_directory, value + 5);
+}
+
 /* A report that cannot be delivered is of use to nobody: null sender, so that no bounce comes (RFC 7489 7.2.1). */
 static enum outcome hand_in(void *user, struct span to, struct span mail, struct why *why)
 {
@@ -60,8 +70,7 @@ static enum outcome hand_in(void *user, struct span to, struct span mail, struct
 	struct span rcpt = arena_printf_span(arena, "RCPT TO:<" SPAN_FMT ">", SPAN_ARG(to));
 	struct submission submission = { .mail = span_lit("MAIL FROM:<>"), .rcpts = &rcpt, .rcpt_count = 1,
 		                         .content = with_crlf(arena, mail) };
-	enum outcome outcome =
-		submit_message(s->conf->dmarc_report_submission, &submission, SUBMIT_TIMEOUT_S, why);
+	enum outcome outcome = submit_message(where(s->conf, arena), &submission, SUBMIT_TIMEOUT_S, why);
 
 	arena_free(arena);
 	return outcome;

@@ -10,10 +10,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
-#include "lib/ipc/services.h"
 #include "lib/task/task.h"
 
-enum { CACHED_KEYS = 64, SLACK_S = 5 };
+enum { CACHED_KEYS = 64 };
 
 struct rotation {
 	struct keyring           *keyring;
@@ -177,26 +176,6 @@ void rotation_round(struct rotation *r, bool only_new)
 	r->notes = notes;
 }
 
-/* ---- asking the dns program ---- */
-
-static void ask_server(void *user, struct span server, struct span name, enum rr_type rr_type, struct arena *arena,
-                       struct lookup_answer *answer)
-{
-	struct dns_request request = { .name = name, .rr_type = rr_type, .server = server };
-	struct service_run *run = user;
-	struct dns_reply reply;
-
-	*answer = (struct lookup_answer){ .status = DNS_FAILED };
-	if (service_call(run, SERVICE_DNS, true, &dns_request_type, &request, &dns_reply_type, &reply, arena,
-	                 clock_in_s(run->conf->dns_timeout + SLACK_S)) == 0)
-		*answer = (struct lookup_answer){ (enum dns_status)reply.status, reply.is_secure, reply.answers };
-}
-
-static void ask(void *user, struct span name, enum rr_type rr_type, struct arena *arena, struct lookup_answer *answer)
-{
-	ask_server(user, span_lit(""), name, rr_type, arena, answer);
-}
-
 /* ---- the task ---- */
 
 struct rotation *rotation_new(struct keyring *keyring, const struct dkim_published_way *way, uint64_t grace_s)
@@ -216,8 +195,8 @@ void rotation_free(struct rotation *r)
 }
 
 struct rotation_task {
-	struct service_run *run;
-	struct rotation    *rotation;
+	const struct conf *conf;
+	struct rotation   *rotation;
 };
 
 static void rotate(void *arg)
@@ -226,28 +205,28 @@ static void rotate(void *arg)
 	struct keyring *keyring = t->rotation->keyring;
 	uint64_t next_us = 0;
 
-	while (!t->run->draining) {
+	while (!task_is_cancelled()) {
 		uint64_t serial = keyring_serial(keyring);
 		bool is_due = clock_now_us() >= next_us;
 
 		if (is_due)
-			next_us = clock_in_s(t->run->conf->dkim_rotation_check_interval);
+			next_us = clock_in_s(t->conf->dkim_rotation_check_interval);
 		rotation_round(t->rotation, !is_due);
 		keyring_wait(keyring, serial, next_us);
 	}
 }
 
-void rotation_start(struct service_run *run, struct keyring *keyring)
+void rotation_start(const struct conf *conf, struct keyring *keyring, const struct rotation_askers *askers)
 {
 	struct dkim_published_way way = {
-		.lookup = { .ask = ask, .user = run }, .ask_server = ask_server, .crypto = dkim_crypto_new(CACHED_KEYS),
-		.port = (unsigned)run->conf->dkim_name_server_port, .limits = DKIM_PUBLISHED_STANDARD_LIMITS,
+		.lookup = askers->lookup, .ask_server = askers->ask_server, .crypto = dkim_crypto_new(CACHED_KEYS),
+		.port = (unsigned)conf->dkim_name_server_port, .limits = DKIM_PUBLISHED_STANDARD_LIMITS,
 	};
 	struct rotation_task *task = calloc(1, sizeof(*task));
 
 	if (task == NULL)
 		log_fatal("out of memory");
-	*task = (struct rotation_task){ run, rotation_new(keyring, &way, run->conf->dkim_rotation_grace) };
+	*task = (struct rotation_task){ conf, rotation_new(keyring, &way, conf->dkim_rotation_grace) };
 	keyring_start(keyring);
 	if (task_spawn(rotate, task, "rotation") == NULL)
 		log_fatal("cannot start the rotation of DKIM keys");

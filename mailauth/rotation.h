@@ -7,12 +7,18 @@
 #define MAILAUTH_ROTATION_H
 
 #include "lib/mailauth/dkim_published.h"
-#include "lib/service/service.h"
 #include "mailauth/keyring.h"
 
+/* How it asks, on the loop; both may suspend.  lookup: as usual; ask_server: as struct dkim_published_way has it. */
+struct rotation_askers {
+	struct lookup lookup;
+	void (*ask_server)(void *user, struct span server, struct span name, enum rr_type rr_type, struct arena *arena,
+	                   struct lookup_answer *answer);
+};
+
 /* rotation_start - spawn the tasks that keep the keyring fresh and look for records of waiting keys: every
- * dkim_rotation_check_interval, and at once for a key that is new.  On the loop; keeps both. */
-void rotation_start(struct service_run *run, struct keyring *keyring);
+ * dkim_rotation_check_interval, and at once for a key that is new.  On the loop; keeps conf and keyring. */
+void rotation_start(const struct conf *conf, struct keyring *keyring, const struct rotation_askers *askers);
 
 /* ---- its parts, for tests ---- */
 

@@ -328,7 +328,7 @@ static sfsistat on_field(SMFICTX *ctx, char *name, char *value)
 	if (m == NULL)
 		return go_on(s, SMFIP_NR_HDR);
 	/* Forged results are removed however large the header is. */
-	if (span_equal_ci(span_of(name), span_lit("Authentication-Results")))
+	if (span_equal_ci(span_trim(span_of(name)), span_lit("Authentication-Results")))
 		note_results(m, span_of(value));
 	m->header_bytes += strlen(name) + strlen(value) + 4;
 	if (m->header_bytes > mailauth.conf->mailauth_header_limit ||

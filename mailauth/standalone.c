@@ -90,13 +90,14 @@ static void on_terminate(int signo)
 
 static void begin(void *arg)
 {
+	struct rotation_askers askers = unbound_rotation(mailauth.conf);
 	struct why why;
 
 	task_on_signal(SIGTERM, on_terminate);
 	task_on_signal(SIGINT, on_terminate);
 	if (unbound_start(arg, &why) != DONE)
 		log_fatal("%s", why.text);
-	start_tasks(NULL);
+	start_tasks(&askers);
 	milter_start();
 	log_note("ready");
 	(void)task_sleep_until(CLOCK_NEVER);

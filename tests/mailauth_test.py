@@ -205,6 +205,7 @@ class Checked(unittest.TestCase):
                 f'Authentication-Results: "{AUTHSERV}"; dmarc=pass',
                 f"Authentication-Results: {AUTHSERV}.; dmarc=pass",
                 f"Authentication-Results: {AUTHSERV}",
+                f"Authentication-Results : {AUTHSERV}; dmarc=pass",
                 f"Authentication-Results: ; {AUTHSERV}; dmarc=pass"]
         others = "Authentication-Results: elsewhere.test; dkim=pass"
         fields = [x for lie in lies for x in (lie, others)]
@@ -306,6 +307,43 @@ class Signed(unittest.TestCase):
         text = next(x for x in self.host.mails("u2") if b"not ours" in x)
         self.assertNotIn(b"DKIM-Signature", text)
         self.assertEqual(len(results_of(text)), 1)
+
+
+@unittest.skipUnless(FakeDNS, "no fakedns")
+class Reported(unittest.TestCase):
+    """What was found yesterday is mailed to who asks for it; and what others mail us is summed up."""
+
+    def test_a_day_becomes_a_mail_and_a_summary(self):
+        dns = FakeDNS([["_dmarc.example.test", "TXT", "v=DMARC1; p=reject; rua=mailto:u1@example.test"]])
+        self.addCleanup(dns.close)
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="postern-reports-"))
+        self.addCleanup(shutil.rmtree, folder, True)
+        with Instance("users=2", f"dns={dns.address}", "main.dmarc_report_mailbox=u1@example.test", folder=folder) as host:
+            reports = folder / "data" / "mailauth" / "reports"
+            wait_until(reports.is_dir, 30, host.log_tail)
+            self.collect(reports, 3)
+            self.addCleanup(host.stop)
+            text = host.wait_for_mails("u1", 1, 120)[0]
+            self.assertIn(b"Subject: Report Domain: example.test", text.replace(b"\r\n ", b" "))
+            self.assertIn(b"Return-Path: <>", text)
+            wait_until(lambda: "1 sent in 1 mails" in host.log(), 30, host.log_tail)
+            for known in (0, 1):    # a report counts once
+                done = host.tool("postern", "dmarc", "summary", "example.test")
+                self.assertIn("192.0.2.7", done.stdout)
+                self.assertIn(f"{1 - known} new reports, {known} known before", done.stdout)
+            self.assertEqual(list(reports.glob("*.db")), [p for p in reports.glob("*.db") if "damaged" not in p.name])
+
+    @staticmethod
+    def collect(reports, count):
+        yesterday = int(time.time()) - 86400
+        line = "\t".join([str(yesterday), "example.test", "v=DMARC1; p=reject; rua=mailto:u1@example.test", "example.test",
+                          "example.test", "elsewhere.test", "192.0.2.7", "none", "pass", "pass", "",
+                          "example.test:s1:pass:", "example.test:mfrom:pass"])
+        subprocess.run([str(CHECK), "dmarc-collect", "127.0.0.1:9", str(reports)], input="".join(line + "\n" for _ in range(count)),
+                       text=True, check=True, capture_output=True)
+        owner = reports.stat()
+        for path in reports.iterdir():
+            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 @contextlib.contextmanager
