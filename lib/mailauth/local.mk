@@ -26,17 +26,10 @@ lib_mailauth_spf_test_SOURCES = lib/mailauth/spf_test.c
 lib_mailauth_spf_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/mailauth/fuzz_auth_results lib/mailauth/fuzz_spf
-lib_mailauth_fuzz_auth_results_SOURCES = lib/mailauth/fuzz_auth_results.c
-lib_mailauth_fuzz_auth_results_LDADD = $(LIBS_MAILAUTH)
-lib_mailauth_fuzz_spf_SOURCES = lib/mailauth/fuzz_spf.c
-lib_mailauth_fuzz_spf_LDADD = $(LIBS_MAILAUTH)
-if FUZZERS
-lib_mailauth_fuzz_auth_results_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_mailauth_fuzz_spf_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-lib_mailauth_fuzz_auth_results_SOURCES += tests/fuzz_main.c
-lib_mailauth_fuzz_spf_SOURCES += tests/fuzz_main.c
-endif
+lib_mailauth_fuzz_auth_results_SOURCES = lib/mailauth/fuzz_auth_results.c $(FUZZ_MAIN)
+lib_mailauth_fuzz_auth_results_LDADD = $(LIBS_MAILAUTH) $(FUZZ_LIB)
+lib_mailauth_fuzz_spf_SOURCES = lib/mailauth/fuzz_spf.c $(FUZZ_MAIN)
+lib_mailauth_fuzz_spf_LDADD = $(LIBS_MAILAUTH) $(FUZZ_LIB)
 
 # ---- DKIM and ARC ----
 lib_mailauth_libmailauth_a_SOURCES += \
@@ -80,33 +73,18 @@ lib_mailauth_arc_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/mailauth/fuzz_tags lib/mailauth/fuzz_dkim_canon lib/mailauth/fuzz_dkim_signature \
 	lib/mailauth/fuzz_dkim_key lib/mailauth/fuzz_dkim_verify lib/mailauth/fuzz_arc
-lib_mailauth_fuzz_tags_SOURCES = lib/mailauth/fuzz_tags.c
-lib_mailauth_fuzz_tags_LDADD = $(LIBS_MAILAUTH)
-lib_mailauth_fuzz_dkim_canon_SOURCES = lib/mailauth/fuzz_dkim_canon.c
-lib_mailauth_fuzz_dkim_canon_LDADD = $(LIBS_MAILAUTH)
-lib_mailauth_fuzz_dkim_signature_SOURCES = lib/mailauth/fuzz_dkim_signature.c lib/mailauth/test_mail.h
-lib_mailauth_fuzz_dkim_signature_LDADD = $(LIBS_MAILAUTH)
-lib_mailauth_fuzz_dkim_key_SOURCES = lib/mailauth/fuzz_dkim_key.c lib/mailauth/test_mail.h
-lib_mailauth_fuzz_dkim_key_LDADD = $(LIBS_MAILAUTH)
-lib_mailauth_fuzz_dkim_verify_SOURCES = lib/mailauth/fuzz_dkim_verify.c lib/mailauth/test_mail.h
-lib_mailauth_fuzz_dkim_verify_LDADD = $(LIBS_MAILAUTH)
-lib_mailauth_fuzz_arc_SOURCES = lib/mailauth/fuzz_arc.c lib/mailauth/test_mail.h
-lib_mailauth_fuzz_arc_LDADD = $(LIBS_MAILAUTH)
-if FUZZERS
-lib_mailauth_fuzz_tags_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_mailauth_fuzz_dkim_canon_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_mailauth_fuzz_dkim_signature_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_mailauth_fuzz_dkim_key_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_mailauth_fuzz_dkim_verify_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_mailauth_fuzz_arc_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-lib_mailauth_fuzz_tags_SOURCES += tests/fuzz_main.c
-lib_mailauth_fuzz_dkim_canon_SOURCES += tests/fuzz_main.c
-lib_mailauth_fuzz_dkim_signature_SOURCES += tests/fuzz_main.c
-lib_mailauth_fuzz_dkim_key_SOURCES += tests/fuzz_main.c
-lib_mailauth_fuzz_dkim_verify_SOURCES += tests/fuzz_main.c
-lib_mailauth_fuzz_arc_SOURCES += tests/fuzz_main.c
-endif
+lib_mailauth_fuzz_tags_SOURCES = lib/mailauth/fuzz_tags.c $(FUZZ_MAIN)
+lib_mailauth_fuzz_tags_LDADD = $(LIBS_MAILAUTH) $(FUZZ_LIB)
+lib_mailauth_fuzz_dkim_canon_SOURCES = lib/mailauth/fuzz_dkim_canon.c $(FUZZ_MAIN)
+lib_mailauth_fuzz_dkim_canon_LDADD = $(LIBS_MAILAUTH) $(FUZZ_LIB)
+lib_mailauth_fuzz_dkim_signature_SOURCES = lib/mailauth/fuzz_dkim_signature.c lib/mailauth/test_mail.h $(FUZZ_MAIN)
+lib_mailauth_fuzz_dkim_signature_LDADD = $(LIBS_MAILAUTH) $(FUZZ_LIB)
+lib_mailauth_fuzz_dkim_key_SOURCES = lib/mailauth/fuzz_dkim_key.c lib/mailauth/test_mail.h $(FUZZ_MAIN)
+lib_mailauth_fuzz_dkim_key_LDADD = $(LIBS_MAILAUTH) $(FUZZ_LIB)
+lib_mailauth_fuzz_dkim_verify_SOURCES = lib/mailauth/fuzz_dkim_verify.c lib/mailauth/test_mail.h $(FUZZ_MAIN)
+lib_mailauth_fuzz_dkim_verify_LDADD = $(LIBS_MAILAUTH) $(FUZZ_LIB)
+lib_mailauth_fuzz_arc_SOURCES = lib/mailauth/fuzz_arc.c lib/mailauth/test_mail.h $(FUZZ_MAIN)
+lib_mailauth_fuzz_arc_LDADD = $(LIBS_MAILAUTH) $(FUZZ_LIB)
 
 # ---- DKIM keys on disk and their rotation ----
 lib_mailauth_libmailauth_a_SOURCES += \
@@ -125,13 +103,8 @@ lib_mailauth_dkim_published_test_SOURCES = lib/mailauth/dkim_published_test.c li
 lib_mailauth_dkim_published_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/mailauth/fuzz_keystate
-lib_mailauth_fuzz_keystate_SOURCES = lib/mailauth/fuzz_keystate.c
-lib_mailauth_fuzz_keystate_LDADD = $(LIBS_MAILAUTH)
-if FUZZERS
-lib_mailauth_fuzz_keystate_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-lib_mailauth_fuzz_keystate_SOURCES += tests/fuzz_main.c
-endif
+lib_mailauth_fuzz_keystate_SOURCES = lib/mailauth/fuzz_keystate.c $(FUZZ_MAIN)
+lib_mailauth_fuzz_keystate_LDADD = $(LIBS_MAILAUTH) $(FUZZ_LIB)
 
 # ---- DMARC and its reports ----
 lib_mailauth_libmailauth_a_SOURCES += \
@@ -149,17 +122,10 @@ lib_mailauth_dmarc_test_SOURCES = lib/mailauth/dmarc_test.c lib/mailauth/test_dm
 lib_mailauth_dmarc_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/mailauth/fuzz_dmarc_record lib/mailauth/fuzz_dmarc_from
-lib_mailauth_fuzz_dmarc_record_SOURCES = lib/mailauth/fuzz_dmarc_record.c
-lib_mailauth_fuzz_dmarc_record_LDADD = $(LIBS_MAILAUTH)
-lib_mailauth_fuzz_dmarc_from_SOURCES = lib/mailauth/fuzz_dmarc_from.c lib/mailauth/test_dmarc.h
-lib_mailauth_fuzz_dmarc_from_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
-if FUZZERS
-lib_mailauth_fuzz_dmarc_record_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_mailauth_fuzz_dmarc_from_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-lib_mailauth_fuzz_dmarc_record_SOURCES += tests/fuzz_main.c
-lib_mailauth_fuzz_dmarc_from_SOURCES += tests/fuzz_main.c
-endif
+lib_mailauth_fuzz_dmarc_record_SOURCES = lib/mailauth/fuzz_dmarc_record.c $(FUZZ_MAIN)
+lib_mailauth_fuzz_dmarc_record_LDADD = $(LIBS_MAILAUTH) $(FUZZ_LIB)
+lib_mailauth_fuzz_dmarc_from_SOURCES = lib/mailauth/fuzz_dmarc_from.c lib/mailauth/test_dmarc.h $(FUZZ_MAIN)
+lib_mailauth_fuzz_dmarc_from_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS) $(FUZZ_LIB)
 
 lib_mailauth_libmailauth_a_SOURCES += \
 	lib/mailauth/dmarc_day.c \
@@ -193,14 +159,7 @@ lib_mailauth_dmarc_read_test_SOURCES = lib/mailauth/dmarc_read_test.c
 lib_mailauth_dmarc_read_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/mailauth/fuzz_dmarc_xml lib/mailauth/fuzz_dmarc_unpack
-lib_mailauth_fuzz_dmarc_xml_SOURCES = lib/mailauth/fuzz_dmarc_xml.c
-lib_mailauth_fuzz_dmarc_xml_LDADD = $(LIBS_MAILAUTH)
-lib_mailauth_fuzz_dmarc_unpack_SOURCES = lib/mailauth/fuzz_dmarc_unpack.c
-lib_mailauth_fuzz_dmarc_unpack_LDADD = $(LIBS_MAILAUTH)
-if FUZZERS
-lib_mailauth_fuzz_dmarc_xml_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_mailauth_fuzz_dmarc_unpack_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-lib_mailauth_fuzz_dmarc_xml_SOURCES += tests/fuzz_main.c
-lib_mailauth_fuzz_dmarc_unpack_SOURCES += tests/fuzz_main.c
-endif
+lib_mailauth_fuzz_dmarc_xml_SOURCES = lib/mailauth/fuzz_dmarc_xml.c $(FUZZ_MAIN)
+lib_mailauth_fuzz_dmarc_xml_LDADD = $(LIBS_MAILAUTH) $(FUZZ_LIB)
+lib_mailauth_fuzz_dmarc_unpack_SOURCES = lib/mailauth/fuzz_dmarc_unpack.c $(FUZZ_MAIN)
+lib_mailauth_fuzz_dmarc_unpack_LDADD = $(LIBS_MAILAUTH) $(FUZZ_LIB)

@@ -22,14 +22,7 @@ lib_milter_milters_test_SOURCES = lib/milter/milters_test.c $(FAKE_MILTER)
 lib_milter_milters_test_LDADD = $(LIBS_MILTER) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/milter/fuzz_milter_reply lib/milter/fuzz_milter_header
-lib_milter_fuzz_milter_reply_SOURCES = lib/milter/fuzz_milter_reply.c
-lib_milter_fuzz_milter_reply_LDADD = $(LIBS_MILTER)
-lib_milter_fuzz_milter_header_SOURCES = lib/milter/fuzz_milter_header.c
-lib_milter_fuzz_milter_header_LDADD = $(LIBS_MILTER)
-if FUZZERS
-lib_milter_fuzz_milter_reply_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_milter_fuzz_milter_header_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-lib_milter_fuzz_milter_reply_SOURCES += tests/fuzz_main.c
-lib_milter_fuzz_milter_header_SOURCES += tests/fuzz_main.c
-endif
+lib_milter_fuzz_milter_reply_SOURCES = lib/milter/fuzz_milter_reply.c $(FUZZ_MAIN)
+lib_milter_fuzz_milter_reply_LDADD = $(LIBS_MILTER) $(FUZZ_LIB)
+lib_milter_fuzz_milter_header_SOURCES = lib/milter/fuzz_milter_header.c $(FUZZ_MAIN)
+lib_milter_fuzz_milter_header_LDADD = $(LIBS_MILTER) $(FUZZ_LIB)

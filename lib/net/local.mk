@@ -17,10 +17,5 @@ lib_net_rdata_test_SOURCES = lib/net/rdata_test.c
 lib_net_rdata_test_LDADD = $(LIBS_NET) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/net/fuzz_rdata
-lib_net_fuzz_rdata_SOURCES = lib/net/fuzz_rdata.c
-lib_net_fuzz_rdata_LDADD = $(LIBS_NET)
-if FUZZERS
-lib_net_fuzz_rdata_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-lib_net_fuzz_rdata_SOURCES += tests/fuzz_main.c
-endif
+lib_net_fuzz_rdata_SOURCES = lib/net/fuzz_rdata.c $(FUZZ_MAIN)
+lib_net_fuzz_rdata_LDADD = $(LIBS_NET) $(FUZZ_LIB)
