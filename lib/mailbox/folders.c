@@ -252,7 +252,8 @@ static int make_folder(int root, const char *path)
 	fd = fs_open_at(md.dir, "maildirfolder", O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
 	if (fd >= 0)
 		close(fd);
-	if (fd >= 0 && fs_rename_new(root, draft, root, path) == 0) {
+	/* What is in it must survive a power cut with its name: mail is delivered into it at once. */
+	if (fd >= 0 && fs_sync(md.dir) == 0 && fs_rename_new(root, draft, root, path) == 0) {
 		maildir_close(&md);
 		return fs_sync(root);
 	}
@@ -289,6 +290,36 @@ enum mail_result folder_create(struct mailstore *s, struct span name, unsigned s
 	    special_uses_set(s->root, name, span_of(special_use_name(special_use))) < 0)
 		result = result_of_errno(errno);
 	buf_free(&directory);
+	return result;
+}
+
+/* Subscribed to first: a crash in between may leave a name without folder, not a folder that nobody is shown. */
+static int make_subscribed(int root, struct span name, const char *path)
+{
+	if (subscriptions_set(root, name, true) < 0) {
+		if (errno == EDQUOT || errno == ENOSPC)
+			return -1;
+		log_warning("cannot subscribe to the new folder " SPAN_FMT ": %s", SPAN_ARG(name), strerror(errno));
+	}
+	return make_folder(root, path) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+int folder_open_or_make(int root_fd, struct span name, struct maildir *md)
+{
+	struct buf directory;
+	const char *path;
+	int result = -1, error = EINVAL;
+
+	*md = (struct maildir){ -1, -1, -1, -1 };
+	buf_init(&directory, DIRECTORY_BYTES);
+	if (folder_directory(name, &directory) && (path = buf_cstr(&directory)) != NULL) {
+		result = maildir_open(md, root_fd, path, 0);
+		if (result < 0 && errno == ENOENT && make_subscribed(root_fd, name, path) == 0)
+			result = maildir_open(md, root_fd, path, 0);
+		error = errno;
+	}
+	buf_free(&directory);
+	errno = error;
 	return result;
 }
 
