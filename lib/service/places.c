@@ -74,12 +74,15 @@ static void allow_log(struct sandbox *s, const struct conf *conf)
 void places_allow_suite(struct sandbox *s, const struct conf *conf)
 {
 	static const char *const programs[] = { "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64" };
+	struct span rest = span_of(conf->program_directories), folder;
 
 	sandbox_allow(s, "/", false);
 	for (size_t i = 0; i < COUNT_OF(programs); i++)
 		if (access(programs[i], F_OK) == 0)
 			sandbox_allow_programs(s, programs[i]);
 	sandbox_allow_programs(s, conf_daemon_directory(conf));
+	while (conf_list_next(&rest, &folder))
+		sandbox_allow_programs(s, arena_cstr(conf->arena, folder));
 	sandbox_allow(s, "/dev/null", true);
 	allow_writing(s, conf->queue_directory);
 	allow_writing(s, conf->data_directory);
