@@ -136,15 +136,18 @@ void day_get_totals(struct dmarc_db *db, struct day_totals *totals)
 
 /* ---- which days there are ---- */
 
-/* day_of_name - "2026-11-28.db"; -1: another file. */
+enum { DAY_NAME_BYTES = 13 };	/* "2026-11-28.db" */
+
+/* day_of_name - the day of a file, or of what stands beside it (".damaged" ...); -1: another file. */
 static int64_t day_of_name(struct span name)
 {
 	unsigned long long year, month, day;
 	struct mime_date date = { 0 };
 
-	if (name.len != 13 || !span_ends(name, span_lit(".db")) || name.ptr[4] != '-' || name.ptr[7] != '-' ||
-	    !span_u64(span_first(name, 4), 9999, &year) || !span_u64(span_slice(name, 5, 2), 12, &month) ||
-	    !span_u64(span_slice(name, 8, 2), 31, &day) || year < 1970 || month == 0 || day == 0)
+	if (name.len < DAY_NAME_BYTES || name.ptr[4] != '-' || name.ptr[7] != '-' ||
+	    !span_equal(span_slice(name, 10, 3), span_lit(".db")) || !span_u64(span_first(name, 4), 9999, &year) ||
+	    !span_u64(span_slice(name, 5, 2), 12, &month) || !span_u64(span_slice(name, 8, 2), 31, &day) ||
+	    year < 1970 || month == 0 || day == 0)
 		return -1;
 	date.year = (int)year;
 	date.month = (int)month;
@@ -169,9 +172,10 @@ void dmarc_day_list(struct arena *arena, const char *folder, int64_t **days, siz
 	if (dir == NULL)
 		return;
 	while (*count < DAYS_MAX && (entry = readdir(dir)) != NULL) {
-		int64_t day = day_of_name(span_of(entry->d_name));
+		struct span name = span_of(entry->d_name);
+		int64_t day = day_of_name(name);
 
-		if (day >= 0)
+		if (day >= 0 && name.len == DAY_NAME_BYTES)
 			(*days)[(*count)++] = day;
 	}
 	closedir(dir);
@@ -180,19 +184,21 @@ void dmarc_day_list(struct arena *arena, const char *folder, int64_t **days, siz
 
 void dmarc_day_expire(const char *folder, int64_t before)
 {
-	struct arena *arena = arena_new(NULL);
-	int64_t *days;
-	size_t count;
+	DIR *dir = opendir(folder);
+	const struct dirent *entry;
 
-	dmarc_day_list(arena, folder, &days, &count);
-	for (size_t i = 0; i < count && days[i] < before; i++) {
-		const char *path = day_path(arena, folder, days[i]);
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		int64_t day = day_of_name(span_of(entry->d_name));
 
-		log_warning("DMARC reports of %s were not sent in time: removed", path);
-		if (unlink(path) < 0)
-			log_warning("cannot remove %s: %m", path);
+		if (day < 0 || day >= before)
+			continue;
+		log_warning("what was collected for DMARC reports and not sent in time is removed: %s", entry->d_name);
+		if (unlinkat(dirfd(dir), entry->d_name, 0) < 0)
+			log_warning("cannot remove %s/%s: %m", folder, entry->d_name);
 	}
-	arena_free(arena);
+	closedir(dir);
 }
 
 /* ---- reading a day ---- */
@@ -294,12 +300,21 @@ enum outcome dmarc_day_forget(struct dmarc_day *day, struct span domain, struct 
 	return dmarc_db_sync(day->db, why);
 }
 
+bool dmarc_day_is_broken(const struct dmarc_day *day)
+{
+	return dmarc_db_is_broken(day->db);
+}
+
 void dmarc_day_close(struct dmarc_day *day)
 {
 	struct dmarc_day_domain domain = { .name = { NULL, 0 } };
 	struct arena *arena = arena_new(NULL);
+	bool has_more = dmarc_day_next_domain(day, arena, &domain);
+	struct why why;
 
-	if (dmarc_day_next_domain(day, arena, &domain) || dmarc_db_is_broken(day->db))
+	if (dmarc_db_is_broken(day->db))
+		has_more = dmarc_db_reset(day->db, &why) != DONE;
+	if (has_more)
 		dmarc_db_close(day->db);
 	else
 		dmarc_db_remove(day->db);

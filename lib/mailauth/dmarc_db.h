@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* dmarc_db.h - a Berkeley DB b-tree that one process at a time has open
  *
- * A file that does not verify (its last writer was killed in the middle) is set aside as NAME.damaged, with a log line,
- * and begun anew: what is kept in it is worth having, not worth stopping for. */
+ * A damaged file is set aside as NAME.damaged, with a log line, and begun anew: what is kept in it is worth having, not
+ * worth stopping for. */
 #ifndef MAILAUTH_DMARC_DB_H
 #define MAILAUTH_DMARC_DB_H
 
@@ -35,7 +35,8 @@ void dmarc_db_delete(struct dmarc_db *db, struct span key);
 MUST_USE bool dmarc_db_next(struct dmarc_db *db, struct span from, bool after, struct span *key, struct span *value);
 /* dmarc_db_sync - all changes to disk.  DEFER: they are not (disk full ...). */
 MUST_USE enum outcome dmarc_db_sync(struct dmarc_db *db, struct why *why);
-/* dmarc_db_is_broken - has the library met a damaged page, or failed otherwise? */
+/* dmarc_db_is_broken - has the library met a damaged page, or failed otherwise?  Then all calls but reset, close and
+ * remove do nothing. */
 bool dmarc_db_is_broken(const struct dmarc_db *db);
 
 #endif

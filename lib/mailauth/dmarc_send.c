@@ -124,7 +124,10 @@ static enum outcome send_report(struct job *j)
 		                                  (unsigned long long)j->domain->dropped,
 		                                  (unsigned long long)j->domain->messages);
 	buf_init(&packed, BUF_NO_LIMIT);
-	outcome = write_report(j, &packed) != 0 ? mail_all(j, buf_span(&packed), list, count) : REFUSE;
+	if (write_report(j, &packed) == 0 || dmarc_day_is_broken(j->run->day))
+		outcome = REFUSE;
+	else
+		outcome = mail_all(j, buf_span(&packed), list, count);
 	buf_free(&packed);
 	return outcome;
 }

@@ -81,7 +81,7 @@ int64_t dmarc_day_of(uint64_t wall_us);
 uint64_t dmarc_day_begin_s(int64_t day);
 /* dmarc_day_list - the days that have a file in folder, oldest first, in arena. */
 void dmarc_day_list(struct arena *arena, const char *folder, int64_t **days, size_t *count);
-/* dmarc_day_expire - remove the files of days before 'before': nobody took their reports. */
+/* dmarc_day_expire - remove the files of days before 'before', damaged ones too: nobody took their reports. */
 void dmarc_day_expire(const char *folder, int64_t before);
 
 /* dmarc_day_open - a day's file.  DEFER: the collector or another sender has it.  REFUSE: there is none. */
@@ -94,7 +94,9 @@ void dmarc_day_rewind(struct dmarc_day *day, struct span domain);
 bool dmarc_day_next_row(struct dmarc_day *day, struct arena *arena, struct dmarc_row *row);
 /* dmarc_day_forget - the domain's report is sent: remove its rows, durably.  DEFER: they are still there. */
 MUST_USE enum outcome dmarc_day_forget(struct dmarc_day *day, struct span domain, struct why *why);
-/* dmarc_day_close - let go; a file without domains is removed. */
+/* dmarc_day_is_broken - has the file been found damaged?  What was read last may not be all. */
+bool dmarc_day_is_broken(const struct dmarc_day *day);
+/* dmarc_day_close - let go; a file without domains is removed, a damaged one set aside. */
 void dmarc_day_close(struct dmarc_day *day);
 
 #endif

@@ -411,6 +411,109 @@ static void damage(void **state)
 	assert_int_equal(sums_of(settings.folder, DAY, "example.com").listed, 1);
 }
 
+/* exists - is there a file beside the day's, of that kind? */
+static bool exists(const char *path, const char *kind)
+{
+	struct stat st;
+
+	return stat(arena_printf(arena, "%s.%s", path, kind), &st) == 0;
+}
+
+static void touch(const char *path, const char *kind)
+{
+	int fd = open(arena_printf(arena, "%s.%s", path, kind), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+/* The mark that a killed writer leaves behind. */
+static void mark(void **state)
+{
+	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/mark", folder));
+	struct dmarc_sample a = sample("example.com", "192.0.2.1", true);
+	const char *path = day_path(arena, settings.folder, DAY);
+	struct dmarc_store *store = open_store(&settings);
+
+	(void)state;
+	assert_true(dmarc_store_add(store, &a, moment(DAY)));
+	flush(store, DAY);
+	assert_false(exists(path, "dirty"));
+	dmarc_store_close(store);
+	touch(path, "dirty");	/* but the file is whole */
+	assert_int_equal(sums_of(settings.folder, DAY, "example.com").listed, 1);
+	assert_false(exists(path, "dirty") || exists(path, "damaged"));
+	spoil(path);
+	touch(path, "dirty");
+	assert_int_equal(sums_of(settings.folder, DAY, "example.com").listed, 0);
+	assert_false(exists(path, "dirty"));
+	assert_true(exists(path, "damaged"));
+	dmarc_day_expire(settings.folder, DAY + 1);
+	assert_false(exists(path, "damaged"));
+}
+
+/* add_many_rows - n rows of a few domains, whose addresses begin with net. */
+static void add_many_rows(struct dmarc_store *store, unsigned net, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const char *ip = arena_printf(arena, "198.%u.%u.%u", net, i >> 8 & 255, i & 255);
+		struct dmarc_sample a = sample(arena_printf(arena, "d%u.example", i % 7), ip, true);
+
+		assert_true(dmarc_store_add(store, &a, moment(DAY)));
+	}
+	flush(store, DAY);
+}
+
+static void read_file(const char *path, struct buf *content)
+{
+	buf_init(content, BUF_NO_LIMIT);
+	assert_int_equal(fs_read_file(AT_FDCWD, path, content), 0);
+}
+
+/* Killed while pages are written: any mixture of two states either has all that was there before, or is set aside. */
+static void mixtures(void **state)
+{
+	enum { PAGE = 4096, BEFORE = 1500 };
+	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/mixtures", folder));
+	const char *path = day_path(arena, settings.folder, DAY);
+	struct dmarc_store *store = open_store(&settings);
+	struct buf old, new;
+	uint64_t dice = 88172645463325252U;
+
+	(void)state;
+	add_many_rows(store, 1, BEFORE);
+	read_file(path, &old);
+	add_many_rows(store, 2, BEFORE);
+	read_file(path, &new);
+	dmarc_store_close(store);
+	assert_true(new.len > old.len + 10 * PAGE && new.len % PAGE == 0);
+	for (unsigned round = 0; round < 60; round++) {
+		struct buf mixed;
+		uint64_t listed = 0;
+
+		buf_init(&mixed, BUF_NO_LIMIT);
+		buf_add(&mixed, buf_span(&new));
+		for (size_t at = 0; at < old.len; at += PAGE) {
+			dice = dice * 6364136223846793005U + 1442695040888963407U;
+			if (dice >> 40 & (1U << round % 5))
+				memcpy(mixed.ptr + at, old.ptr + at, PAGE);
+		}
+		assert_int_equal(fs_replace_file(AT_FDCWD, path, buf_span(&mixed), 0600), 0);
+		touch(path, "dirty");
+		buf_free(&mixed);
+		store = open_store(&settings);
+		add_many_rows(store, 3, 100);
+		dmarc_store_close(store);
+		for (unsigned i = 0; i < 7; i++)
+			listed += sums_of(settings.folder, DAY, arena_printf(arena, "d%u.example", i)).listed;
+		assert_true(listed == 100 || listed >= BEFORE + 100);
+		assert_true(exists(path, "damaged") || listed > 100);
+		(void)unlink(arena_printf(arena, "%s.damaged", path));
+	}
+	buf_free(&old);
+	buf_free(&new);
+}
+
 /* Entries that verify as a tree but make no sense. */
 static void strange_entries(void **state)
 {
@@ -574,7 +677,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(adds_up), cmocka_unit_test(keeps_rows_whole), cmocka_unit_test(days_turn),
 		cmocka_unit_test(forgets), cmocka_unit_test(samples), cmocka_unit_test(limits), cmocka_unit_test(flood),
-		cmocka_unit_test(too_long), cmocka_unit_test(damage), cmocka_unit_test(strange_entries),
+		cmocka_unit_test(too_long), cmocka_unit_test(damage), cmocka_unit_test(mark), cmocka_unit_test(mixtures),
+		cmocka_unit_test(strange_entries),
 		cmocka_unit_test(full_disk), cmocka_unit_test(killed), cmocka_unit_test(threads),
 		cmocka_unit_test(row_form), cmocka_unit_test(no_folder),
 	};
