@@ -47,6 +47,7 @@ struct delivery {
 	struct deliver_result            result;
 	struct why                       why;
 	const char                      *how;	/* for the log: "delivered to maildir" */
+	struct span                      folder;	/* below the Maildir; empty: the INBOX */
 };
 
 /* Each fills d->result (status, dsn, reason, expansion ...).  They suspend. */
@@ -69,9 +70,10 @@ enum outcome local_owner(struct delivery *d, uid_t *uid, gid_t *gid);
 
 /* store_as_us - deliver into the Maildir at path under our own uid; remembers what to sync. */
 enum outcome store_as_us(struct delivery *d, const char *path);
-/* describe_delivery - what is to be stored.  maildir_open_or_make - 0, or -1 with errno, which cannot_open explains. */
+/* describe_delivery - what is to be stored.  maildir_open_or_make - that folder of the Maildir (empty: the INBOX), made
+ * and subscribed to when missing; 0, or -1 with errno, which cannot_open explains. */
 void describe_delivery(const struct delivery *d, struct maildir_delivery *out);
-MUST_USE int maildir_open_or_make(struct maildir *md, const char *path);
+MUST_USE int maildir_open_or_make(struct maildir *md, const char *path, struct span folder, struct arena *arena);
 enum outcome cannot_open(const char *path, struct why *why);
 /* checkpoint - syncfs of all file systems that took mail since the last one; false: one failed.  Suspends. */
 bool checkpoint(struct local *l);

@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
+#include "lib/mailbox/folders.h"
 #include "local/local.h"
 
 struct open_mailbox {
@@ -106,7 +107,7 @@ static void make_room(struct local *l)
 	}
 }
 
-int maildir_open_or_make(struct maildir *md, const char *path)
+static int open_inbox(struct maildir *md, const char *path)
 {
 	if (maildir_open(md, AT_FDCWD, path, 0) == 0)
 		return 0;
@@ -115,13 +116,52 @@ int maildir_open_or_make(struct maildir *md, const char *path)
 	return maildir_open(md, AT_FDCWD, path, 0);
 }
 
-static struct open_mailbox *open_mailbox(struct local *l, const char *path)
+/* Its first message: make it as a user's own program would. */
+static int make_folder(const char *path, struct span folder)
 {
+	struct maildir inbox;
+	struct mailstore *store;
+	enum mail_result result;
+	int error;
+
+	if (open_inbox(&inbox, path) < 0)
+		return -1;
+	maildir_close(&inbox);
+	store = mailstore_open(path, false);
+	if (store == NULL)
+		return -1;
+	result = folder_ensure(store, folder, FOLDER_JUNK);
+	error = errno;
+	mailstore_close(store);
+	errno = result == MAIL_OVERQUOTA ? ENOSPC : error;
+	return result == MAIL_OK ? 0 : -1;
+}
+
+int maildir_open_or_make(struct maildir *md, const char *path, struct span folder, struct arena *arena)
+{
+	const char *below = folder.len > 0 ? folder_path(path, folder, arena) : NULL;
+
+	if (below == NULL)
+		return open_inbox(md, path);
+	if (maildir_open(md, AT_FDCWD, below, 0) == 0)
+		return 0;
+	if (errno != ENOENT || make_folder(path, folder) < 0)
+		return -1;
+	return maildir_open(md, AT_FDCWD, below, 0);
+}
+
+/* name: what it is remembered by, the path of the folder itself. */
+static struct open_mailbox *open_mailbox(struct local *l, const char *name, const char *path, struct span folder)
+{
+	struct arena *arena = arena_new(NULL);
 	struct open_mailbox *m;
 	struct maildir md;
 	struct stat st;
+	int result = maildir_open_or_make(&md, path, folder, arena), error = errno;
 
-	if (maildir_open_or_make(&md, path) < 0)
+	arena_free(arena);
+	errno = error;
+	if (result < 0)
 		return NULL;
 	if (fstat(md.dir, &st) < 0) {
 		maildir_close(&md);
@@ -130,7 +170,7 @@ static struct open_mailbox *open_mailbox(struct local *l, const char *path)
 	maildir_clean_tmp(&md, l->conf->maildir_tmp_lifetime);
 	make_room(l);
 	m = calloc(1, sizeof(*m));
-	if (m == NULL || (m->path = strdup(path)) == NULL)
+	if (m == NULL || (m->path = strdup(name)) == NULL)
 		log_fatal("out of memory (mailbox)");
 	m->md = md;
 	m->device = st.st_dev;
@@ -148,16 +188,17 @@ static bool is_in_place(const struct open_mailbox *m)
 	       ours.st_dev == named.st_dev;
 }
 
-static struct open_mailbox *get_mailbox(struct local *l, const char *path)
+static struct open_mailbox *get_mailbox(struct local *l, const char *path, struct span folder, struct arena *arena)
 {
-	struct open_mailbox *m = hash_get(l->mailboxes, span_of(path));
+	const char *below = folder.len > 0 ? folder_path(path, folder, arena) : NULL, *name = below != NULL ? below : path;
+	struct open_mailbox *m = hash_get(l->mailboxes, span_of(name));
 
 	if (m != NULL && m->users == 0 && !is_in_place(m)) {
 		close_mailbox(l, m);
 		m = NULL;
 	}
 	if (m == NULL)
-		m = open_mailbox(l, path);
+		m = open_mailbox(l, name, path, folder);
 	if (m == NULL)
 		return NULL;
 	list_remove(&m->node);
@@ -226,7 +267,7 @@ enum outcome cannot_open(const char *path, struct why *why)
 enum outcome store_as_us(struct delivery *d, const char *path)
 {
 	struct local *l = d->local;
-	struct open_mailbox *m = get_mailbox(l, path);
+	struct open_mailbox *m = get_mailbox(l, path, d->folder, d->arena);
 	struct maildir_delivery delivery;
 	struct store_job job;
 	struct touched_fs *fs;

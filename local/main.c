@@ -12,6 +12,7 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/ipc/services.h"
+#include "lib/mailbox/folders.h"
 #include "local/spawn.h"
 
 enum { REQUESTS_MAX = 100, HEADER_LOOK = 64 * 1024 };
@@ -49,6 +50,11 @@ static void deliver_one(struct delivery *d)
 	d->started_us = clock_wall_us();
 	d->result = (struct deliver_result){ .recipient = d->recipient->number };
 	d->how = "delivered to maildir";
+	d->folder = span_lit("");
+	if ((d->envelope->flags & ENVELOPE_JUNK) != 0 && d->local->conf->junk_mailbox_name[0] != '\0') {
+		d->folder = span_of(d->local->conf->junk_mailbox_name);
+		d->how = arena_printf(d->arena, "delivered to maildir, folder " SPAN_FMT, SPAN_ARG(d->folder));
+	}
 	if (is_loop(d)) {
 		why_set(&d->why, REFUSE, "5.4.6", "mail forwarding loop for " SPAN_FMT,
 		        SPAN_ARG(d->recipient->address));
@@ -199,6 +205,8 @@ static void prepare(struct service_run *run)
 	if (!local.sync_always && strcmp(run->conf->maildir_sync, "checkpoint") != 0)
 		log_fatal("maildir_sync = %s: only \"checkpoint\" and \"always\" are known",
 		          run->conf->maildir_sync);
+	if (run->conf->junk_mailbox_name[0] != '\0' && !folder_name_is_valid(span_of(run->conf->junk_mailbox_name)))
+		log_fatal("junk_mailbox_name = %s: cannot be the name of a folder", run->conf->junk_mailbox_name);
 	run->user = &local;
 	settle_owner(&local);
 }

@@ -35,7 +35,7 @@ static enum outcome store(const struct store_request *r, struct arena *arena, st
 	};
 	struct maildir md;
 
-	if (maildir_open_or_make(&md, path) < 0)
+	if (maildir_open_or_make(&md, path, r->folder, arena) < 0)
 		return cannot_open(path, why);
 	return mailbox_deliver(&md, &delivery, NULL, why);
 }
@@ -210,7 +210,7 @@ enum outcome store_as(struct delivery *d, const char *path, const char *folder, 
 		return why_set(&d->why, DEFER, "4.3.5", "mydestination is empty: no mail for users of this system");
 	describe_delivery(d, &delivery);
 	request = (struct store_request){
-		.path = span_of(path), .queue_id = delivery.queue_id, .recipient = delivery.recipient,
+		.path = span_of(path), .folder = d->folder, .queue_id = delivery.queue_id, .recipient = delivery.recipient,
 		.arrival_s = delivery.arrival_s, .trace = delivery.trace, .content = delivery.content,
 		.content_offset = delivery.content_offset, .content_length = delivery.content_length,
 		.may_be_repeat = delivery.may_be_repeat, .file = delivery.file,

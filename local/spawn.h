@@ -22,6 +22,7 @@ IPC_DECLARE(spawn_notice, SPAWN_NOTICE);
 /* To the process it forked: one message (struct maildir_delivery) for the Maildir at path. */
 #define STORE_REQUEST(F, M)          \
 	F(M, SPAN, path)             \
+	F(M, SPAN, folder)           \
 	F(M, SPAN, queue_id)         \
 	F(M, U64,  recipient)        \
 	F(M, U64,  arrival_s)        \

@@ -292,6 +292,33 @@ enum mail_result folder_create(struct mailstore *s, struct span name, unsigned s
 	return result;
 }
 
+enum mail_result folder_ensure(struct mailstore *s, struct span name, unsigned special_use)
+{
+	enum mail_result result;
+
+	if (is_inbox(name) || folder_exists(s, name))
+		return MAIL_OK;
+	result = folder_create(s, name, special_use);
+	/* Made by another at the same time: that one subscribes. */
+	if (result != MAIL_OK)
+		return result == MAIL_EXISTS ? MAIL_OK : result;
+	return folder_subscribe(s, name, true);
+}
+
+const char *folder_path(const char *root, struct span name, struct arena *arena)
+{
+	struct buf directory;
+	const char *path = NULL;
+
+	buf_init(&directory, DIRECTORY_BYTES);
+	if (is_inbox(name))
+		path = root;
+	else if (folder_name_is_valid(name) && store_directory(name, &directory))
+		path = arena_printf(arena, "%s/" SPAN_FMT, root, SPAN_ARG(buf_span(&directory)));
+	buf_free(&directory);
+	return path;
+}
+
 static bool unlink_entry(void *user, struct span name)
 {
 	(void)unlinkat(*(const int *)user, name.ptr, 0);

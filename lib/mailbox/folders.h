@@ -47,6 +47,10 @@ bool folder_exists(struct mailstore *s, struct span name);
 /* folder_create - with a special use (one of the bits) or 0.  A trailing '/' is dropped.  Missing parents are not
  * made.  MAIL_EXISTS, MAIL_CANNOT. */
 MUST_USE enum mail_result folder_create(struct mailstore *s, struct span name, unsigned special_use);
+/* folder_ensure - make the folder and subscribe to it, when it is not there (a delivery that names it). */
+MUST_USE enum mail_result folder_ensure(struct mailstore *s, struct span name, unsigned special_use);
+/* folder_path - its directory, of a user's Maildir at root ("ROOT/.Junk"); NULL when it could not be made here. */
+const char *folder_path(const char *root, struct span name, struct arena *arena);
 /* folder_delete - with its messages; folders below stay.  INBOX: MAIL_CANNOT. */
 MUST_USE enum mail_result folder_delete(struct mailstore *s, struct span name);
 /* folder_rename - with all folders below; INBOX: its messages move to the new folder, it stays, empty (RFC 3501

@@ -21,6 +21,28 @@ static enum mail_result create(struct test_store *t, const char *name)
 	return folder_create(t->store, span_of(name), 0);
 }
 
+static void test_ensure(void **state)
+{
+	struct test_store *t = *state;
+	const struct folder *junk;
+
+	assert_int_equal(folder_ensure(t->store, span_lit("Junk"), FOLDER_JUNK), MAIL_OK);
+	assert_true(has_file(t, ".Junk/cur"));
+	junk = find(t, "Junk");
+	assert_non_null(junk);
+	assert_int_equal(junk->attributes & (FOLDER_EXISTS | FOLDER_SUBSCRIBED | FOLDER_JUNK),
+	                 FOLDER_EXISTS | FOLDER_SUBSCRIBED | FOLDER_JUNK);
+	/* Who unsubscribed is left alone. */
+	assert_int_equal(folder_subscribe(t->store, span_lit("Junk"), false), MAIL_OK);
+	assert_int_equal(folder_ensure(t->store, span_lit("Junk"), FOLDER_JUNK), MAIL_OK);
+	assert_int_equal(find(t, "Junk")->attributes & FOLDER_SUBSCRIBED, 0);
+	assert_int_equal(folder_ensure(t->store, span_lit("inbox"), 0), MAIL_OK);
+	assert_int_equal(folder_ensure(t->store, span_lit("a.b"), 0), MAIL_CANNOT);
+	assert_string_equal(folder_path("/m/u", span_lit("Gel\xc3\xb6scht/2"), t->arena), "/m/u/.Gel&APY-scht.2");
+	assert_string_equal(folder_path("/m/u", span_lit("INBOX"), t->arena), "/m/u");
+	assert_null(folder_path("/m/u", span_lit("../x"), t->arena));
+}
+
 static void test_create_and_list(void **state)
 {
 	struct test_store *t = *state;
@@ -219,6 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(test_create_and_list),
+		STORE_TEST(test_ensure),
 		STORE_TEST(test_names_that_cannot_be),
 		STORE_TEST(test_missing_parent_is_listed),
 		STORE_TEST(test_delete),
