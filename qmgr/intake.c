@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/codec.h"
 #include "lib/ipc/commit.h"
 #include "qmgr/qmgr.h"
 
@@ -18,6 +19,7 @@ enum {
 	LEASES_MAX = 256,	/* a connection */
 	SPARE_BYTES = 1 << 20,	/* left for what we must write ourselves */
 	PAUSE_MS = 100,
+	TRACE_BYTES = 1 << 16,	/* header fields of ours, which do not count against the client */
 };
 
 static void reply_commit(struct ipc_request *request, enum outcome status, const char *dsn, const char *reason,
@@ -60,6 +62,14 @@ static bool has_space(uint64_t size)
 static bool is_too_large(uint64_t size)
 {
 	return qmgr->conf->message_size_limit != 0 && size > qmgr->conf->message_size_limit;
+}
+
+/* is_too_large_whole - with what we and milters have added, which is not the client's fault. */
+static bool is_too_large_whole(uint64_t size)
+{
+	uint64_t added = qmgr->conf->milter_added_size_limit * 2 + TRACE_BYTES;
+
+	return size > added && is_too_large(size - added);
 }
 
 void handle_room(struct ipc_request *request)
@@ -116,6 +126,8 @@ void intake_opened(struct ipc_peer *peer, void *user)
 	if (l == NULL)
 		log_fatal("out of memory");
 	list_init(&l->all);
+	/* A receiver that kept a number over our restart must not find another's file under it. */
+	random_bytes(&l->last, sizeof(l->last));
 	l->is_public = is_public(peer);
 	ipc_peer_set_value(peer, l);
 }
@@ -200,10 +212,22 @@ void handle_lease(struct ipc_request *request)
 	if (lease == NULL)
 		log_fatal("out of memory");
 	lease->fd = opening.fd;
-	lease->number = ++l->last;
+	/* 0 stands for none. */
+	lease->number = ++l->last == 0 ? ++l->last : l->last;
 	list_push_back(&l->all, &lease->node);
 	l->count++;
 	reply_lease(request, DONE, "2.0.0", "", lease);
+}
+
+void handle_lease_end(struct ipc_request *request)
+{
+	const struct lease_end_request *r = request->message;
+	struct leases *l = leases_of(request->peer);
+	struct lease *lease = find_lease(l, r->lease);
+
+	if (lease != NULL)
+		end_lease(l, lease);
+	reply_commit(request, DONE, "2.0.0", "", 0);
 }
 
 /* ---- commits ---- */
@@ -308,7 +332,7 @@ static bool check(struct ipc_request *request, const struct commit_request *r, s
 		reply_commit(request, DEFER, "4.3.0", "malformed commit", 0);
 		return false;
 	}
-	if (is_too_large(r->lease != 0 ? r->content_length : r->content.len)) {
+	if (is_too_large_whole(r->lease != 0 ? r->content_length : r->content.len)) {
 		reply_commit(request, REFUSE, "5.3.4", "Message size exceeds fixed limit", 0);
 		return false;
 	}

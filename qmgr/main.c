@@ -111,6 +111,7 @@ static void tick_task(void *arg)
 static const struct ipc_handler handlers[] = {
 	{ &commit_request_type, handle_commit, false },
 	{ &lease_request_type, handle_lease, true },
+	{ &lease_end_request_type, handle_lease_end, false },
 	{ &room_request_type, handle_room, false },
 	{ &queue_list_request_type, handle_list, true },
 	{ &queue_action_request_type, handle_action, true },

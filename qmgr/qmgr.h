@@ -279,6 +279,7 @@ bool allowed(enum allowed_list list, uint64_t uid);
 /* ---- intake.c, admin.c ---- */
 /* handle_... - the requests of lib/ipc/commit.h and lib/ipc/queue_admin.h, each replies once.  handle_commit and handle_room do not suspend. */
 void handle_lease(struct ipc_request *request);
+void handle_lease_end(struct ipc_request *request);
 void handle_commit(struct ipc_request *request);
 void handle_room(struct ipc_request *request);
 void handle_list(struct ipc_request *request);

@@ -128,6 +128,38 @@ static void a_large_message_goes_by_lease(void **state)
 	arena_free(arena);
 }
 
+static void a_lease_can_be_given_back(void **state)
+{
+	struct world *w = *state;
+	struct arena *arena = arena_new(NULL);
+	uint64_t first = 0;
+
+	/* A connection has only so many: receivers give back what they do not commit. */
+	for (unsigned i = 0; i < 600; i++) {
+		struct lease_request ask = { .size_hint = 300000 };
+		struct lease_end_request end;
+		struct commit_reply ended;
+		struct lease_reply lease;
+
+		assert_int_equal(ipc_blocking_call(w->receiver, &lease_request_type, &ask, &lease_reply_type, &lease, arena, 5), 0);
+		assert_int_equal(lease.status, DONE);
+		assert_true(lease.lease != 0 && lease.lease != first);
+		first = i == 0 ? lease.lease : first;
+		close(lease.file);
+		end.lease = lease.lease;
+		/* Once more is no fault, and no harm. */
+		for (int k = 0; k < 2; k++) {
+			assert_int_equal(ipc_blocking_call(w->receiver, &lease_end_request_type, &end, &commit_reply_type, &ended,
+			                                   arena, 5), 0);
+			assert_int_equal(ended.status, DONE);
+		}
+		arena_reset(arena);
+	}
+	/* Numbers do not begin where another connection's do. */
+	assert_true(first > 1000);
+	arena_free(arena);
+}
+
 static void a_failed_notice_ends(void **state)
 {
 	struct world *w = *state;
@@ -274,6 +306,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_lost_agent_gives_back, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(a_failed_checkpoint_repeats, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(a_large_message_goes_by_lease, world_set_up, world_tear_down),
+		cmocka_unit_test_setup_teardown(a_lease_can_be_given_back, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(a_failed_notice_ends, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(a_failure_comes_back_as_a_report, world_set_up, world_tear_down),
 		cmocka_unit_test_setup_teardown(a_deferred_message_is_tried_again, world_set_up, world_tear_down),

@@ -9,7 +9,7 @@ static const char *const names[] = {
 	"smtpd_client_restrictions", "smtpd_helo_restrictions", "smtpd_sender_restrictions",
 	"smtpd_relay_restrictions", "smtpd_recipient_restrictions", "smtpd_data_restrictions",
 	"smtpd_end_of_data_restrictions", "mynetworks", "smtpd_client_event_limit_exceptions",
-	"smtpd_forbid_bare_newline_exclusions",
+	"smtpd_forbid_bare_newline_exclusions", "smtpd_milter_maps",
 };
 
 void router_each_smtpd_list(const struct conf *conf, struct arena *arena,

@@ -11,6 +11,10 @@
  *	close		the server closes the connection
  *	stored: text	the last message committed contains text (escapes as above)
  *	commits: N	so many messages were committed
+ *	envelope: text	the last one's envelope contains text: <sender> flags [held ]recipients, a blank behind each
+ *	leases: N	the most leases that were held at one time
+ *	told: text	milters (fake_milter.h) were told text; told! text: they were not (since the last "told: ")
+ *	connections: N	so many connections to milters were made
  * Each file is one test; a failing one prints file, line and what came instead. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,6 +130,37 @@ static void send_client(struct talk *t, struct span text, unsigned long long tim
 			fail_talk(t, "send: %s", strerror(errno));
 }
 
+/* What was said to milters and came of it; false: the line is about something else. */
+static bool step_milters(struct talk *t, struct span line)
+{
+	struct buf *seen = &t->fake.milters.seen;
+	struct span text = line, word;
+	unsigned long long number;
+
+	if (!span_cut(&text, ' ', &word))
+		return false;
+	text = unescape(t->arena, text);
+	if (span_equal(word, span_lit("envelope:"))) {
+		if (span_search(buf_span(&t->fake.envelope), text) == SPAN_NOT_FOUND)
+			fail_talk(t, "the envelope is \"" SPAN_FMT "\"", SPAN_ARG(buf_span(&t->fake.envelope)));
+	} else if (span_equal(word, span_lit("told:")) || span_equal(word, span_lit("told!"))) {
+		bool found = span_search(buf_span(seen), text) != SPAN_NOT_FOUND;
+
+		if (found != (word.ptr[4] == ':'))
+			fail_talk(t, "milters were told \"" SPAN_FMT "\"", SPAN_ARG(buf_span(seen)));
+		if (found)
+			buf_clear(seen);
+	} else if (span_equal(word, span_lit("leases:")) || span_equal(word, span_lit("connections:"))) {
+		unsigned got = word.ptr[0] == 'l' ? t->fake.most_leases : t->fake.milters.connections;
+
+		if (!span_u64(text, 1000, &number) || number != got)
+			fail_talk(t, "there were %u " SPAN_FMT, got, SPAN_ARG(word));
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void step(struct talk *t, struct span line)
 {
 	struct span text = span_trim_start(span_skip(line, 2)), word;
@@ -156,7 +191,7 @@ static void step(struct talk *t, struct span line)
 	} else if (span_starts(line, span_lit("commits: "))) {
 		if (!span_u64(span_skip(line, 9), 1000, &number) || number != t->fake.commits)
 			fail_talk(t, "%u messages were committed", t->fake.commits);
-	} else {
+	} else if (!step_milters(t, line)) {
 		fail_talk(t, "what is \"" SPAN_FMT "\"?", SPAN_ARG(line));
 	}
 }
@@ -192,6 +227,7 @@ static void converse(void *arg)
 			break;
 	}
 	task_close(t->client);
+	milter_pool_close(&t->server->milter_pool);
 }
 
 /* ---- setting up ---- */
@@ -262,7 +298,7 @@ static void play(void **state)
 	fake_backend_init(&t.fake);
 	buf_init(&t.in, 1000000);
 	t.server = smtpd_server_new(load_conf(&t), "smtp", false, NULL);
-	t.server->backend = (struct smtpd_backend){ fake_backend_call, &t.fake };
+	t.server->backend = (struct smtpd_backend){ fake_backend_call, fake_backend_connect, &t.fake };
 	open_sockets(&t);
 	task_main(converse, &t);
 	close(t.listener);

@@ -16,22 +16,29 @@
 
 enum { LEASE_OFFSET = 4096 };
 
-static int leased = -1;
-
 void fake_backend_init(struct fake_backend *f)
 {
-	*f = (struct fake_backend){ 0 };
+	*f = (struct fake_backend){ .commits = 0 };
 	buf_init(&f->content, BUF_NO_LIMIT);
-	buf_init(&f->recipients, BUF_NO_LIMIT);
+	buf_init(&f->envelope, BUF_NO_LIMIT);
+	fake_milters_init(&f->milters);
+	for (size_t i = 0; i < COUNT_OF(f->leases); i++)
+		f->leases[i] = -1;
 }
 
 void fake_backend_free(struct fake_backend *f)
 {
 	buf_free(&f->content);
-	buf_free(&f->recipients);
-	if (leased >= 0)
-		close(leased);
-	leased = -1;
+	buf_free(&f->envelope);
+	fake_milters_free(&f->milters);
+	for (size_t i = 0; i < COUNT_OF(f->leases); i++)
+		if (f->leases[i] >= 0)
+			close(f->leases[i]);
+}
+
+int fake_backend_connect(void *user, const char *endpoint, uint64_t deadline_us)
+{
+	return fake_milters_connect(&((struct fake_backend *)user)->milters, endpoint, deadline_us);
 }
 
 static bool is_user(struct span local)
@@ -90,24 +97,40 @@ static void authenticate(const struct auth_request *q, struct auth_reply *r)
 		*r = (struct auth_reply){ .status = AUTH_OK, .user = span_lit("u1@example.test") };
 }
 
-static void give_lease(struct lease_reply *r)
+static void give_lease(struct fake_backend *f, struct lease_reply *r)
 {
-	if (leased >= 0)
-		close(leased);
-	leased = memfd_create("lease", MFD_CLOEXEC);
+	unsigned held = 1, number = 0;
+
+	for (unsigned i = 0; i < COUNT_OF(f->leases); i++) {
+		held += f->leases[i] >= 0;
+		number = f->leases[i] < 0 ? i + 1 : number;
+	}
 	*r = (struct lease_reply){ .status = DEFER, .file = -1 };
-	if (leased >= 0)
-		*r = (struct lease_reply){ .status = DONE, .lease = 1, .content_offset = LEASE_OFFSET,
-			                   .file = dup(leased) };
+	if (number == 0)
+		return;
+	f->most_leases = held > f->most_leases ? held : f->most_leases;
+	f->leases[number - 1] = memfd_create("lease", MFD_CLOEXEC);
+	*r = (struct lease_reply){ .status = DONE, .lease = number, .content_offset = LEASE_OFFSET,
+		                   .file = dup(f->leases[number - 1]) };
 }
 
-static bool read_lease(struct fake_backend *f, size_t length)
+static void end_lease(struct fake_backend *f, uint64_t number)
+{
+	if (number == 0 || number > COUNT_OF(f->leases) || f->leases[number - 1] < 0)
+		return;
+	close(f->leases[number - 1]);
+	f->leases[number - 1] = -1;
+}
+
+static bool read_lease(struct fake_backend *f, uint64_t number, size_t length)
 {
 	char *room = buf_reserve(&f->content, length);
 
-	if (room == NULL || fs_pread_all(leased, room, length, LEASE_OFFSET) < 0)
+	if (number > COUNT_OF(f->leases) || room == NULL ||
+	    fs_pread_all(f->leases[number - 1], room, length, LEASE_OFFSET) < 0)
 		return false;
 	buf_commit(&f->content, length);
+	end_lease(f, number);
 	return true;
 }
 
@@ -119,13 +142,14 @@ static enum outcome commit(struct fake_backend *f, const struct commit_request *
 	    !queue_id_is_valid(q->queue_id) || span_starts(e.sender, span_lit("full@")))
 		return DEFER;
 	buf_clear(&f->content);
-	buf_clear(&f->recipients);
+	buf_clear(&f->envelope);
 	if (q->lease == 0)
 		buf_add(&f->content, q->content);
-	else if (!read_lease(f, q->content_length))
+	else if (!read_lease(f, q->lease, q->content_length))
 		return DEFER;
+	buf_addf(&f->envelope, "<" SPAN_FMT "> %u %s", SPAN_ARG(e.sender), e.flags, q->is_held ? "held " : "");
 	for (size_t i = 0; i < e.recipient_count; i++)
-		buf_addf(&f->recipients, SPAN_FMT " ", SPAN_ARG(e.recipients[i].address));
+		buf_addf(&f->envelope, SPAN_FMT " ", SPAN_ARG(e.recipients[i].address));
 	if (f->content.len != q->content_length || crc32c(0, buf_span(&f->content)) != q->content_crc32c)
 		return REFUSE;
 	f->commits++;
@@ -145,7 +169,10 @@ int fake_backend_call(void *user, UNUSED const char *service, UNUSED bool again_
 	} else if (request_type == &auth_request_type) {
 		authenticate(request, reply);
 	} else if (request_type == &lease_request_type) {
-		give_lease(reply);
+		give_lease(user, reply);
+	} else if (request_type == &lease_end_request_type) {
+		end_lease(user, ((const struct lease_end_request *)request)->lease);
+		*(struct commit_reply *)reply = (struct commit_reply){ .status = DONE };
 	} else if (request_type == &commit_request_type) {
 		enum outcome outcome = commit(user, request, arena);
 

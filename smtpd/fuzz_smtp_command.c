@@ -49,7 +49,7 @@ static void set_up(void)
 	log_open("fuzz", LOG_TO_FD, open("/dev/null", O_WRONLY | O_CLOEXEC));
 	fake_backend_init(&fake);
 	server = smtpd_server_new(conf, "smtp", false, NULL);
-	server->backend = (struct smtpd_backend){ fake_backend_call, &fake };
+	server->backend = (struct smtpd_backend){ fake_backend_call, fake_backend_connect, &fake };
 }
 
 static void serve(void *arg)

@@ -20,6 +20,11 @@ static int call_service(void *user, const char *service, bool again_is_safe,
 	                    deadline_us);
 }
 
+static int connect_milter(void *user, const char *endpoint, uint64_t deadline_us)
+{
+	return service_connect(user, endpoint, deadline_us);
+}
+
 /* smtpd_tls_security_level wins; smtpd_enforce_tls and smtpd_use_tls are its elders (postfix-compat 16). */
 static enum tls_level tls_level(const struct conf *conf)
 {
@@ -89,7 +94,7 @@ static void prepare(struct service_run *run)
 	table_ask_elsewhere(ask_router, run);
 	server = smtpd_server_new(run->conf, run->name, is_local, is_local ? NULL : clients_path(run));
 
-	server->backend = (struct smtpd_backend){ call_service, run };
+	server->backend = (struct smtpd_backend){ call_service, connect_milter, run };
 	if (!server->is_local)
 		load_tls(run, server);
 	/* A few more than the limit, so that those above it are told so with a 421. */
@@ -100,6 +105,14 @@ static void prepare(struct service_run *run)
 static void serve(struct service_run *run, int fd, UNUSED size_t listener)
 {
 	smtpd_talk(run->user, fd);
+}
+
+/* Sessions under way go on; connections to milters that none of them uses are not kept any longer. */
+static void drain(struct service_run *run)
+{
+	struct smtpd_server *server = run->user;
+
+	milter_pool_close(&server->milter_pool);
 }
 
 /* Clients are told to come back; those inside a message may finish it. */
@@ -116,10 +129,11 @@ static const struct service smtpd_service = {
 	.name = "smtpd",
 	.user = "network_owner",
 	.root = SANDBOX_EMPTY_ROOT,
-	.may = MAY_ACCEPT,	/* no files, no DNS, no connections of its own */
+	.may = MAY_ACCEPT,	/* no files, no DNS, no connections of its own: master makes those to milters */
 	.asks = asks,
 	.prepare = prepare,
 	.serve = serve,
+	.drain = drain,
 	.stop = stop,
 };
 

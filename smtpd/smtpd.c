@@ -93,24 +93,37 @@ void smtpd_reply_line(struct smtpd *s, unsigned code, bool is_last, struct span 
 	send_line(s, code, is_last, span_lit(""), text);
 }
 
+void smtpd_reply_lines(struct smtpd *s, unsigned code, const struct span *lines, size_t count)
+{
+	count_error(s, code);
+	for (size_t i = 0; i < count; i++)
+		send_line(s, code, i + 1 == count, span_lit(""), lines[i]);
+}
+
 void smtpd_log_event(struct smtpd *s, const char *kind, const char *stage, struct span to,
                      const char *text)
 {
-	struct buf facts;
+	/* What milters say of a whole message is cleanup's to log. */
+	bool is_cleanup = strcmp(stage, "END-OF-MESSAGE") == 0 && strncmp(kind, "milter-", 7) == 0;
+	struct buf line;
 
-	buf_init(&facts, BUF_NO_LIMIT);
+	buf_init(&line, BUF_NO_LIMIT);
+	buf_addf(&line, "%s: %s: %s from " SPAN_FMT ": %s;", smtpd_queue_id(s), kind, stage, SPAN_ARG(s->peer.label),
+	         text);
 	if (s->mail != NULL)
-		buf_addf(&facts, " from=<" SPAN_FMT ">", SPAN_ARG(s->mail->sender_given));
+		buf_addf(&line, " from=<" SPAN_FMT ">", SPAN_ARG(s->mail->sender_given));
 	if (to.len > 0)
-		buf_addf(&facts, " to=<" SPAN_FMT ">", SPAN_ARG(to));
-	buf_addf(&facts, " proto=" SPAN_FMT, SPAN_ARG(s->is_esmtp ? span_lit("ESMTP") : span_lit("SMTP")));
+		buf_addf(&line, " to=<" SPAN_FMT ">", SPAN_ARG(to));
+	buf_addf(&line, " proto=" SPAN_FMT, SPAN_ARG(s->is_esmtp ? span_lit("ESMTP") : span_lit("SMTP")));
 	if (s->helo.len > 0)
-		buf_addf(&facts, " helo=<" SPAN_FMT ">", SPAN_ARG(s->helo));
+		buf_addf(&line, " helo=<" SPAN_FMT ">", SPAN_ARG(s->helo));
 	if (s->sasl_username.len > 0)
-		buf_addf(&facts, " sasl_username=<" SPAN_FMT ">", SPAN_ARG(s->sasl_username));
-	log_note("%s: %s: %s from " SPAN_FMT ": %s;" SPAN_FMT, smtpd_queue_id(s), kind, stage,
-	         SPAN_ARG(s->peer.label), text, SPAN_ARG(buf_span(&facts)));
-	buf_free(&facts);
+		buf_addf(&line, " sasl_username=<" SPAN_FMT ">", SPAN_ARG(s->sasl_username));
+	if (is_cleanup)
+		log_as("cleanup", LOG_LEVEL_NOTE, SPAN_FMT, SPAN_ARG(buf_span(&line)));
+	else
+		log_note(SPAN_FMT, SPAN_ARG(buf_span(&line)));
+	buf_free(&line);
 }
 
 void smtpd_reject(struct smtpd *s, const char *stage, struct span to, unsigned code, const char *dsn,
@@ -118,6 +131,9 @@ void smtpd_reject(struct smtpd *s, const char *stage, struct span to, unsigned c
 {
 	char line[WHY_TEXT_MAX + 32];
 
+	s->refusal.code = code;
+	snprintf(s->refusal.dsn, sizeof(s->refusal.dsn), "%s", dsn);
+	snprintf(s->refusal.text, sizeof(s->refusal.text), "%s", text);
 	snprintf(line, sizeof(line), "%u %s %s", code, dsn, text);
 	smtpd_log_event(s, "reject", stage, to, line);
 	smtpd_reply(s, code, dsn, "%s", text);
@@ -144,6 +160,7 @@ void smtpd_forget_greeting(struct smtpd *s)
 	smtpd_reset(s);
 	s->state = SMTPD_CONNECTED;
 	s->helo = span_lit("");
+	s->filters.knows_helo = false;
 	s->is_esmtp = false;
 	s->sasl_method = s->sasl_username = span_lit("");
 }
@@ -181,6 +198,7 @@ static enum chat_event next_line(struct smtpd *s, struct span *line)
 	list_push_back(&s->server->idle, &s->idle);
 	event = chat_line(&s->chat, line, busy < deadline ? busy : deadline);
 	if (event == CHAT_TIMEOUT && busy < deadline) {
+		smtpd_milter_rest(s);
 		arena_release(s->per_command);
 		task_idle_memory();
 		event = chat_line(&s->chat, line, deadline);
@@ -210,6 +228,10 @@ static enum smtpd_next obey_line(struct smtpd *s, struct span line)
 		return HANG_UP;
 	if (smtpd_obey(s, line) == HANG_UP)
 		return HANG_UP;
+	if (s->hangs_up) {
+		s->is_finished = true;
+		return HANG_UP;
+	}
 	if (s->errors <= (unsigned)s->conf->smtpd_hard_error_limit)
 		return GO_ON;
 	s->is_finished = true;
@@ -308,7 +330,7 @@ static bool welcome(struct smtpd *s)
 		learn_name(s);
 		return smtpd_access_connect(s);
 	}
-	if (!smtpd_access_connect(s))
+	if (!smtpd_access_connect(s) || !smtpd_milter_connect(s))
 		return false;
 	say_hello(s);
 	return true;
@@ -321,6 +343,7 @@ static void session(struct smtpd *s)
 	if (welcome(s))
 		converse(s);
 	smtpd_reset(s);
+	smtpd_milter_end(s);
 	if (chat_flush(&s->chat, clock_in_s(5)) < 0)
 		s->chat.failed = true;	/* the peer is gone: nothing is left to say */
 	smtpd_client_leave(s);

@@ -15,6 +15,7 @@
 #include "lib/conf/conf.h"
 #include "lib/ipc/ipc.h"
 #include "lib/ipc/router.h"
+#include "lib/milter/milters.h"
 #include "lib/net/address.h"
 #include "lib/net/chat.h"
 #include "lib/net/stream.h"
@@ -38,6 +39,8 @@ struct smtpd_backend {
 	            const struct ipc_type *request_type, const void *request,
 	            const struct ipc_type *reply_type, void *reply, struct arena *arena,
 	            uint64_t deadline_us);
+	/* connect - to a milter, as service_connect does. */
+	int (*connect)(void *user, const char *endpoint, uint64_t deadline_us);
 	void *user;
 };
 
@@ -54,6 +57,9 @@ enum smtpd_stage {
 };
 
 enum smtpd_bare_newline { BARE_NO, BARE_NOTE, BARE_NORMALIZE, BARE_REJECT };
+
+/* What becomes of mail in quarantine: milter_quarantine_action. */
+enum smtpd_quarantine { QUARANTINE_HOLD, QUARANTINE_JUNK };
 
 /* What auth said of its mechanisms, kept for a while. */
 struct smtpd_mechanisms {
@@ -75,6 +81,11 @@ struct smtpd_server {
 	unsigned long long         journal_limit;	/* bytes of content that still go inline */
 	struct smtpd_mechanisms    mechanisms[2];	/* by is_secured */
 	struct client_table       *clients;
+	const struct milter_list  *milters;	/* of this service; empty: none */
+	const struct milter_list  *known_milters;	/* that smtpd_milter_maps may name */
+	const struct table_list   *milter_maps;
+	struct milter_pool         milter_pool;
+	enum smtpd_quarantine      quarantine;
 	struct list                idle;	/* sessions that wait for a command, longest first */
 	bool                       is_stopping;
 	size_t                     session_count;
@@ -120,6 +131,24 @@ struct smtpd_peer {
 	uint64_t    uid;
 };
 
+/* The session's milters. */
+struct smtpd_filters {
+	struct milters *milters;	/* NULL: not begun, or none */
+	const struct milter_list *list;	/* chosen for this client, when is_chosen; may be NULL */
+	bool            is_chosen;
+	bool            is_connected;	/* they know of the client */
+	bool            knows_helo;	/* and of its present HELO */
+	/* The recipient being reported, for macros. */
+	const struct envelope_recipient *recipient;
+	const struct resolve_reply      *route;	/* NULL: it was refused (s->refusal) */
+};
+
+struct smtpd_verdict {
+	unsigned code;			/* of a refusal */
+	char     dsn[WHY_DSN_MAX];
+	char     text[WHY_TEXT_MAX];
+};
+
 struct smtpd {
 	struct smtpd_server       *server;
 	const struct conf         *conf;
@@ -144,6 +173,9 @@ struct smtpd {
 	bool                       noted_bare_newline;
 	bool                       is_evicted;	/* closed to make room for another */
 	bool                       is_finished;	/* said goodbye: not a lost connection */
+	bool                       hangs_up;	/* a milter wants no more of it */
+	struct smtpd_filters       filters;
+	struct smtpd_verdict       refusal;	/* the last one of smtpd_reject */
 	struct task               *task;
 	struct list                idle;
 	struct smtpd_count         counts[SMTPD_VERBS_MAX];
@@ -159,17 +191,29 @@ struct smtpd_header {
 	unsigned    hops;	/* Received fields */
 	bool        has_date, has_message_id, has_from;
 	struct span message_id;
+	uint64_t    fields_end;	/* bytes of content up to the blank line */
+	unsigned    separator;	/* bytes of that line; 0: there is none */
 };
 
-/* The message: in memory up to journal_limit, past it in a file leased from qmgr. */
+/* A file leased from qmgr. */
+struct smtpd_file {
+	uint64_t lease;		/* 0: none */
+	int      fd;
+	uint64_t offset;	/* where content begins in it */
+	uint64_t length;	/* bytes written */
+	uint32_t crc;		/* of them */
+};
+
+/* Bytes in memory up to journal_limit, past it in a file. */
+struct smtpd_bytes {
+	struct smtpd_file file;
+	struct buf        buf;	/* what is not in the file */
+};
+
+/* The message. */
 struct smtpd_content {
 	struct smtp_data_reader reader;
-	struct buf          buf;	/* what is not in the file yet */
-	uint64_t            in_file;	/* bytes written to it */
-	uint64_t            file_offset;
-	uint64_t            lease;	/* 0: none */
-	int                 fd;
-	uint32_t            crc;	/* of the bytes in the file */
+	struct smtpd_bytes  bytes;
 	uint64_t            received;	/* bytes from the client, for limits and logs */
 	uint64_t            begun_us;
 	unsigned            code;	/* 0, or the reply that refuses the message */
@@ -190,9 +234,10 @@ struct smtpd_mail {
 	unsigned long long         size;	/* announced; 0: not */
 	struct envelope_recipient *recipients;
 	size_t                     recipient_count, recipient_room;
+	uint32_t                   last_number;	/* of a recipient */
 	size_t                     envelope_bytes;	/* about what the recipients take in the commit */
 	size_t                     overshoot;	/* recipients past smtpd_recipient_limit */
-	bool                       is_held, is_discarded;
+	bool                       is_held, is_discarded, is_quarantined;
 	struct span                prepended;	/* header lines that access tables asked for */
 	const struct resolve_reply *sender_route;	/* NULL: not asked yet */
 	struct smtpd_content      *content;	/* NULL until DATA or BDAT */
@@ -209,11 +254,14 @@ void smtpd_reply(struct smtpd *s, unsigned code, const char *dsn, const char *fo
 	PRINTF_LIKE(4, 5);
 /* smtpd_reply_line - one line of a reply of several, without enhanced code (EHLO). */
 void smtpd_reply_line(struct smtpd *s, unsigned code, bool is_last, struct span text);
+/* smtpd_reply_lines - a whole reply of several lines; counts as smtpd_reply does. */
+void smtpd_reply_lines(struct smtpd *s, unsigned code, const struct span *lines, size_t count);
 /* smtpd_reject - smtpd_reply, and the "reject:" log line.  stage: CONNECT, HELO, MAIL, RCPT ...; to: the recipient
  * or empty. */
 void smtpd_reject(struct smtpd *s, const char *stage, struct span to, unsigned code, const char *dsn,
                   const char *text);
-/* smtpd_log_event - "ID: KIND: STAGE from HOST[ADDR]: TEXT; from=<> to=<> proto= helo=<>". */
+/* smtpd_log_event - "ID: KIND: STAGE from HOST[ADDR]: TEXT; from=<> to=<> proto= helo=<>"; of END-OF-MESSAGE, what
+ * milters did is logged as cleanup's, whose work it is in Postfix. */
 void smtpd_log_event(struct smtpd *s, const char *kind, const char *stage, struct span to,
                      const char *text);
 /* smtpd_deadline - when the present wait for the client ends. */
@@ -245,6 +293,11 @@ enum smtpd_next smtpd_mail(struct smtpd *s, struct span args);
 enum smtpd_next smtpd_rcpt(struct smtpd *s, struct span args);
 /* smtpd_reset - end the transaction: nothing of it stays. */
 void smtpd_reset(struct smtpd *s);
+/* smtpd_change_sender, smtpd_add_recipient, smtpd_delete_recipient - what milters want; address as they wrote it, args:
+ * ESMTP parameters.  What makes no sense is logged and left out.  smtpd_add_recipient suspends. */
+MUST_USE enum outcome smtpd_change_sender(struct smtpd *s, struct span address, struct span args, struct why *why);
+MUST_USE enum outcome smtpd_add_recipient(struct smtpd *s, struct span address, struct span args, struct why *why);
+void smtpd_delete_recipient(struct smtpd *s, struct span address);
 /* smtpd_queue_id - of the transaction, or "NOQUEUE". */
 const char *smtpd_queue_id(const struct smtpd *s);
 
@@ -262,10 +315,63 @@ size_t smtpd_content_feed(struct smtpd *s, struct span bytes);
 void smtpd_content_finish(struct smtpd *s);
 /* smtpd_content_spill - move what is in memory to the leased file; failure is in content->code.  Suspends. */
 void smtpd_content_spill(struct smtpd *s);
-/* smtpd_content_free - give back buffer and file. */
-void smtpd_content_free(struct smtpd_content *c);
+/* smtpd_content_free - give back buffer and file.  Suspends when there is one. */
+void smtpd_content_free(struct smtpd *s, struct smtpd_content *c);
 /* smtpd_commit - hand the message to qmgr; 250 only when it is on stable storage.  Suspends. */
 void smtpd_commit(struct smtpd *s);
+
+/* ---- smtpd_file.c ---- */
+
+/* smtpd_bytes_init - none.  smtpd_bytes_free - give back memory and lease; may suspend. */
+void smtpd_bytes_init(struct smtpd_bytes *b);
+void smtpd_bytes_free(struct smtpd *s, struct smtpd_bytes *b);
+uint64_t smtpd_bytes_length(const struct smtpd_bytes *b);
+/* smtpd_bytes_add - append; past journal_limit all moves to the file.  smtpd_bytes_spill - move it now.
+ * smtpd_bytes_finish - no more comes: where there is a file, all is in it.  They may suspend. */
+MUST_USE enum outcome smtpd_bytes_add(struct smtpd *s, struct smtpd_bytes *b, struct span bytes, struct why *why);
+MUST_USE enum outcome smtpd_bytes_spill(struct smtpd *s, struct smtpd_bytes *b, struct why *why);
+MUST_USE enum outcome smtpd_bytes_finish(struct smtpd *s, struct smtpd_bytes *b, struct why *why);
+/* smtpd_bytes_read - n of them from offset, which must be there.  May suspend. */
+MUST_USE enum outcome smtpd_bytes_read(const struct smtpd_bytes *b, uint64_t offset, char *out, size_t n,
+                                       struct why *why);
+
+/* ---- smtpd_milter.c: milters ---- */
+
+/* smtpd_milter_load - the lists of this service; ends the process on what it cannot honour. */
+void smtpd_milter_load(struct smtpd_server *server);
+/* Each reports one event to the session's milters, when there are any; true: go on; else the reply was sent (and
+ * s->hangs_up may be set).  They suspend.  With smtpd_delay_reject nothing is reported before the first MAIL.
+ * smtpd_milter_connect - a client is there.  smtpd_milter_helo - false only when the connection is to end.
+ * smtpd_milter_mail, smtpd_milter_rcpt - args: what stands behind "FROM:" and "TO:". */
+bool smtpd_milter_connect(struct smtpd *s);
+bool smtpd_milter_helo(struct smtpd *s);
+bool smtpd_milter_mail(struct smtpd *s, struct span args);
+bool smtpd_milter_rcpt(struct smtpd *s, struct span args, const struct envelope_recipient *r,
+                       const struct resolve_reply *route);
+bool smtpd_milter_data(struct smtpd *s);
+/* smtpd_milter_refused_rcpt - s->refusal is what we said of the recipient: for milters that want to know. */
+void smtpd_milter_refused_rcpt(struct smtpd *s, struct span args, struct span recipient);
+/* smtpd_milter_unknown - an unknown command; false: a milter's reply was sent. */
+bool smtpd_milter_unknown(struct smtpd *s, struct span line);
+/* smtpd_milter_permits - may this command, which milters are not asked about, be obeyed in a session that they refused? */
+bool smtpd_milter_permits(struct smtpd *s, bool is_auth);
+/* smtpd_milter_abort - the transaction is over.  smtpd_milter_rest - the client is idle: its milters are let go, and
+ * told of it again at the next MAIL.  smtpd_milter_end - the session is over. */
+void smtpd_milter_abort(struct smtpd *s);
+void smtpd_milter_rest(struct smtpd *s);
+void smtpd_milter_end(struct smtpd *s);
+/* smtpd_milter_answer - log and do what an answer says; stage: CONNECT, HELO, MAIL ...; to: the recipient or empty.
+ * True: go on; else the reply was sent. */
+bool smtpd_milter_answer(struct smtpd *s, const char *stage, struct span to, const struct milter_answer *answer);
+/* smtpd_milters - the session's, while it is their business; or NULL. */
+struct milters *smtpd_milters(struct smtpd *s);
+
+/* ---- smtpd_milter_macros.c, smtpd_milter_message.c ---- */
+
+/* smtpd_milter_macro - a milter_macro; user is the struct smtpd.  May suspend. */
+bool smtpd_milter_macro(void *user, struct span name, struct span *value);
+/* smtpd_milter_message - show the whole message and do what milters want of it; false: the reply was sent.  Suspends. */
+bool smtpd_milter_message(struct smtpd *s);
 
 /* ---- smtpd_client.c: the peer, its name, its limits ---- */
 
@@ -280,6 +386,8 @@ bool smtpd_client_enter(struct smtpd *s);
 void smtpd_client_leave(struct smtpd *s);
 /* smtpd_client_count - one more event; false: over its rate, the reply was sent. */
 bool smtpd_client_count(struct smtpd *s, enum smtpd_rate rate);
+/* smtpd_client_connections - of this client, this one included; 0: they are not counted. */
+unsigned smtpd_client_connections(const struct smtpd *s);
 
 /* smtpd_match_peer - by name or address; a table that fails counts as no. */
 bool smtpd_match_peer(const struct match_list *list, const struct smtpd_peer *peer);
@@ -292,12 +400,6 @@ enum smtpd_dns smtpd_dns(struct smtpd *s, struct span name, unsigned rr_type, st
                          uint64_t deadline_us);
 
 /* ---- smtpd_access.c, smtpd_rules.c: restrictions ---- */
-
-struct smtpd_verdict {
-	unsigned code;			/* of a refusal */
-	char     dsn[WHY_DSN_MAX];
-	char     text[WHY_TEXT_MAX];
-};
 
 /* smtpd_refuse_unsafe - end the process on settings that we do not know and that must not be ignored. */
 void smtpd_refuse_unsafe(const struct conf *conf, bool is_local, struct arena *arena);
@@ -343,6 +445,9 @@ const char *smtpd_verb_dialogue(size_t number, struct span *verb);
 const struct smtpd_extension *smtpd_extension(size_t number);
 /* smtpd_offers - the extension is announced to this client (and not discarded by configuration). */
 bool smtpd_offers(struct smtpd *s, const struct smtpd_extension *e, struct buf *line);
+/* smtpd_parse_params - all parameters of a MAIL (recipient NULL) or RCPT; else why not.  May suspend. */
+MUST_USE enum outcome smtpd_parse_params(struct smtpd *s, struct smtpd_mail *m, struct envelope_recipient *r,
+                                         struct span text, struct why *why);
 /* smtpd_take_params - all parameters of a MAIL (recipient NULL) or RCPT; false: the reply was sent. */
 bool smtpd_take_params(struct smtpd *s, struct smtpd_mail *m, struct envelope_recipient *r,
                        struct span text);

@@ -234,3 +234,8 @@ void smtpd_client_leave(struct smtpd *s)
 		client_leave(s->server->clients, s->client);
 	s->client = NULL;
 }
+
+unsigned smtpd_client_connections(const struct smtpd *s)
+{
+	return s->client != NULL ? client_connections(s->client) : 0;
+}

@@ -21,7 +21,7 @@ static void fill_envelope(struct smtpd *s, struct envelope *e, char port[12])
 
 	*e = (struct envelope){
 		.arrival_us = m->arrival_us,
-		.size = c->in_file + c->buf.len,
+		.size = smtpd_bytes_length(&c->bytes),
 		.flags = m->flags,
 		.sender = m->sender,
 		.envid = m->envid,
@@ -48,7 +48,7 @@ static bool make_fit(struct smtpd *s, size_t envelope_bytes)
 {
 	struct smtpd_content *c = s->mail->content;
 
-	if (c->fd < 0 && envelope_bytes + c->buf.len > IPC_MESSAGE_MAX - MESSAGE_OVERHEAD)
+	if (c->bytes.file.fd < 0 && envelope_bytes + c->bytes.buf.len > IPC_MESSAGE_MAX - MESSAGE_OVERHEAD)
 		smtpd_content_spill(s);
 	return c->code == 0;
 }
@@ -69,16 +69,18 @@ static int send_commit(struct smtpd *s, struct commit_reply *reply)
 	envelope_encode(&bytes, &e);
 	request.envelope = buf_span(&bytes);
 	if (make_fit(s, bytes.len)) {
-		request.lease = c->lease;
+		request.lease = c->bytes.file.lease;
 		request.content_length = e.size;
-		request.content_crc32c = c->crc;
-		if (c->fd < 0) {
-			request.content = buf_span(&c->buf);
+		request.content_crc32c = c->bytes.file.crc;
+		if (c->bytes.file.fd < 0) {
+			request.content = buf_span(&c->bytes.buf);
 			request.content_crc32c = crc32c(0, request.content);
 		}
 		/* Not again after a lost channel: the first try may have been committed. */
 		result = smtpd_call(s, SERVICE_QMGR, false, &commit_request_type, &request,
 		                    &commit_reply_type, reply, m->arena);
+		if (result == 0 && reply->status == DONE)
+			c->bytes.file.lease = 0;	/* it is the queue's now */
 	}
 	buf_free(&bytes);
 	return result;

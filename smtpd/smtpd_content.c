@@ -4,18 +4,11 @@
  * Up to journal_limit bytes stay in memory and travel inline with the commit; past it qmgr leases us a
  * descriptor.  Once a message is refused its rest is read and dropped, so the client gets its answer where
  * it expects it.  RFC 5321 4.4 (trace), 6.3 (loops), RFC 1870 6.3, RFC 6409 8 (missing fields of submissions). */
-#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/crc32c.h"
-#include "lib/base/fs.h"
 #include "lib/base/log.h"
-#include "lib/ipc/commit.h"
-#include "lib/ipc/services.h"
 #include "lib/smtp/received.h"
-#include "lib/task/task.h"
 #include "smtpd/smtpd.h"
 
 enum {
@@ -29,8 +22,7 @@ static void refuse(struct smtpd_content *c, unsigned code, const char *dsn, cons
 		return;
 	c->code = code;
 	why_set(&c->why, code < 500 ? DEFER : REFUSE, dsn, "%s", text);
-	buf_free(&c->buf);
-	buf_init(&c->buf, BUF_NO_LIMIT);
+	buf_free(&c->bytes.buf);
 }
 
 /* ---- trace header ---- */
@@ -120,12 +112,13 @@ static void insert(struct buf *b, size_t at, struct span text)
 	buf_commit(b, text.len);
 }
 
-/* Fields a submission lacks, and the id for the log. */
-static void add_missing(struct smtpd *s, struct smtpd_header *h, size_t at, bool needs_blank_line)
+/* Fields a submission lacks, and the id for the log.  Gives the bytes of the fields. */
+static size_t add_missing(struct smtpd *s, struct smtpd_header *h, size_t at, bool needs_blank_line)
 {
 	struct smtpd_mail *m = s->mail;
 	char date[CLOCK_RFC5322_SIZE];
 	struct buf lines;
+	size_t fields;
 
 	buf_init(&lines, BUF_NO_LIMIT);
 	if (!h->has_message_id) {
@@ -137,17 +130,27 @@ static void add_missing(struct smtpd *s, struct smtpd_header *h, size_t at, bool
 	if (!h->has_from)
 		buf_addf(&lines, "From: " SPAN_FMT "\r\n",
 		         SPAN_ARG(m->sender.len > 0 ? m->sender : span_lit("MAILER-DAEMON")));
+	fields = lines.len;
 	if (needs_blank_line)
 		buf_add(&lines, span_lit("\r\n"));
-	insert(&m->content->buf, at, buf_span(&lines));
+	insert(&m->content->bytes.buf, at, buf_span(&lines));
 	buf_free(&lines);
+	return fields;
+}
+
+/* The blank line at the start of text: its bytes, 0 when there is none. */
+static unsigned blank_line(struct span text)
+{
+	return span_starts(text, span_lit("\r\n")) ? 2 : span_starts(text, span_lit("\n")) ? 1 : 0;
 }
 
 static void end_header(struct smtpd *s, struct smtpd_header *h, size_t at, bool needs_blank_line)
 {
 	h->is_over = true;
+	h->fields_end = at;
 	if (is_submission(s))
-		add_missing(s, h, at, needs_blank_line);
+		h->fields_end += add_missing(s, h, at, needs_blank_line);
+	h->separator = blank_line(span_skip(buf_span(&s->mail->content->bytes.buf), h->fields_end));
 	if (h->message_id.len > 0)
 		log_as("cleanup", LOG_LEVEL_NOTE, "%s: message-id=" SPAN_FMT, s->mail->queue_id,
 		       SPAN_ARG(span_first(h->message_id, 250)));
@@ -198,7 +201,7 @@ static enum line_kind scan_lines(struct smtpd *s, struct smtpd_header *h, size_t
 	struct smtpd_content *c = s->mail->content;
 
 	for (;;) {
-		struct span rest = span_skip(buf_span(&c->buf), *from);
+		struct span rest = span_skip(buf_span(&c->bytes.buf), *from);
 		size_t lf = span_find(rest, '\n');
 		enum line_kind kind = line_kind(rest, lf);
 
@@ -215,7 +218,7 @@ static enum line_kind scan_lines(struct smtpd *s, struct smtpd_header *h, size_t
 			return LINE_NOT_WHOLE;
 		if (!h->is_dropping) {
 			if (*to < *from)
-				memmove(c->buf.ptr + *to, c->buf.ptr + *from, lf + 1);
+				memmove(c->bytes.buf.ptr + *to, c->bytes.buf.ptr + *from, lf + 1);
 			*to += lf + 1;
 		}
 		*from += lf + 1;
@@ -232,8 +235,8 @@ static void scan_header(struct smtpd *s)
 	if (c->code != 0)
 		return;
 	if (to < from) {
-		memmove(c->buf.ptr + to, c->buf.ptr + from, c->buf.len - from);
-		c->buf.len -= from - to;
+		memmove(c->bytes.buf.ptr + to, c->bytes.buf.ptr + from, c->bytes.buf.len - from);
+		c->bytes.buf.len -= from - to;
 	}
 	h->scanned = to;
 	if (kind == LINE_BLANK || kind == LINE_BODY)
@@ -242,74 +245,21 @@ static void scan_header(struct smtpd *s)
 		end_header(s, h, to, false);
 }
 
-/* ---- the leased file ---- */
+/* ---- memory and file ---- */
 
-struct file_write {
-	int         fd, result, error;
-	struct span bytes;
-	off_t       offset;
-};
-
-static void write_offloaded(void *arg)
+static void take_failure(struct smtpd_content *c, enum outcome outcome, const struct why *why)
 {
-	struct file_write *w = arg;
-
-	w->result = fs_pwrite_all(w->fd, w->bytes.ptr, w->bytes.len, w->offset);
-	w->error = errno;
+	if (outcome != DONE)
+		refuse(c, strcmp(why->dsn, "4.3.1") == 0 ? 452 : 451, why->dsn, why->text);
 }
 
-static void write_failed(struct smtpd_content *c, int error)
-{
-	if (error == ENOSPC || error == EDQUOT)
-		refuse(c, 452, "4.3.1", "Insufficient system storage");
-	else
-		refuse(c, 451, "4.3.0", "Error: queue file write error");
-}
-
-static bool lease(struct smtpd *s, struct smtpd_content *c)
-{
-	struct lease_request request = { .size_hint = s->mail->size };
-	struct lease_reply reply = { .file = -1 };
-
-	if (smtpd_call(s, SERVICE_QMGR, false, &lease_request_type, &request, &lease_reply_type, &reply,
-	               s->mail->arena) < 0) {
-		refuse(c, 451, "4.3.0", "Error: queue file write error");
-		return false;
-	}
-	if (reply.status != DONE || reply.file < 0) {
-		bool is_full = span_equal(reply.dsn, span_lit("4.3.1"));
-
-		if (reply.file >= 0)
-			close(reply.file);
-		refuse(c, is_full ? 452 : 451, is_full ? "4.3.1" : "4.3.0",
-		       is_full ? "Insufficient system storage" : "Error: queue file write error");
-		return false;
-	}
-	c->lease = reply.lease;
-	c->fd = reply.file;
-	c->file_offset = reply.content_offset;
-	return true;
-}
-
-/* Move what is in memory to the file.  A thread writes: the disk may make it wait. */
 void smtpd_content_spill(struct smtpd *s)
 {
 	struct smtpd_content *c = s->mail->content;
-	struct file_write w;
+	struct why why;
 
-	if (c->fd < 0 && !lease(s, c))
-		return;
-	w = (struct file_write){ .fd = c->fd, .bytes = buf_span(&c->buf),
-		                 .offset = (off_t)(c->file_offset + c->in_file) };
-	task_offload(write_offloaded, &w);
-	if (w.result < 0) {
-		write_failed(c, w.error);
-		return;
-	}
-	c->crc = crc32c(c->crc, w.bytes);
-	c->in_file += w.bytes.len;
+	take_failure(c, smtpd_bytes_spill(s, &c->bytes, &why), &why);
 	c->header.scanned = 0;
-	buf_clear(&c->buf);
 }
 
 /* ---- the reader's side ---- */
@@ -320,31 +270,30 @@ void smtpd_content_begin(struct smtpd *s, bool is_dotted)
 	bool is_excluded = s->server->bare_newline == BARE_NO ||
 	                   smtpd_match_peer(s->server->bare_newline_excluded, &s->peer);
 
-	buf_init(&c->buf, BUF_NO_LIMIT);	/* bounded by spilling */
-	c->fd = -1;
+	smtpd_bytes_init(&c->bytes);
 	c->begun_us = clock_now_us();
 	s->mail->content = c;
 	smtp_data_begin(&c->reader, is_dotted, false);
 	c->reader.keep_bare = is_excluded || s->server->bare_newline == BARE_NOTE;
-	add_received(s, &c->buf);
-	c->header.scanned = c->buf.len;
+	add_received(s, &c->bytes.buf);
+	c->header.scanned = c->bytes.buf.len;
 }
 
 size_t smtpd_content_feed(struct smtpd *s, struct span bytes)
 {
 	struct smtpd_content *c = s->mail->content;
 	unsigned long long limit = smtpd_size_limit(s);
-	size_t used = smtp_data_feed(&c->reader, bytes, &c->buf);
+	size_t used = smtp_data_feed(&c->reader, bytes, &c->bytes.buf);
 
 	c->received += used;
 	if (c->code != 0)
-		buf_clear(&c->buf);
+		buf_clear(&c->bytes.buf);
 	else if (limit != 0 && c->received > limit)
 		refuse(c, 552, "5.3.4", "Error: message file too big");
 	if (c->code == 0 && !c->header.is_over)
 		scan_header(s);
 	/* A header line that is not whole yet stays in memory; its length is bounded. */
-	if (c->code == 0 && c->buf.len > s->server->journal_limit && c->header.is_over)
+	if (c->code == 0 && c->bytes.buf.len > s->server->journal_limit && c->header.is_over)
 		smtpd_content_spill(s);
 	return used;
 }
@@ -370,23 +319,19 @@ void smtpd_content_finish(struct smtpd *s)
 	struct smtpd_content *c = s->mail->content;
 
 	if (!c->reader.is_dotted)
-		smtp_data_finish(&c->reader, &c->buf);
+		smtp_data_finish(&c->reader, &c->bytes.buf);
 	judge_line_ends(s, c);
 	if (c->code == 0 && !c->header.is_over) {
 		scan_header(s);
 		if (!c->header.is_over)
-			end_header(s, &c->header, c->buf.len, false);
+			end_header(s, &c->header, c->bytes.buf.len, false);
 	}
-	if (c->code == 0 && c->fd >= 0 && c->buf.len > 0)
-		smtpd_content_spill(s);
-	if (c->fd < 0 && c->code == 0 && c->buf.len > s->server->journal_limit)
+	if (c->code == 0 && c->bytes.buf.len > 0 &&
+	    (c->bytes.file.fd >= 0 || c->bytes.buf.len > s->server->journal_limit))
 		smtpd_content_spill(s);
 }
 
-void smtpd_content_free(struct smtpd_content *c)
+void smtpd_content_free(struct smtpd *s, struct smtpd_content *c)
 {
-	buf_free(&c->buf);
-	if (c->fd >= 0)
-		close(c->fd);
-	c->fd = -1;
+	smtpd_bytes_free(s, &c->bytes);
 }

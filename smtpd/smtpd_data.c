@@ -43,7 +43,7 @@ static enum smtpd_next finish(struct smtpd *s)
 	is_smuggled = c->code != 0 && strcmp(c->why.dsn, "5.5.2") == 0;
 	if (c->code != 0)
 		smtpd_reject(s, "END-OF-MESSAGE", span_lit(""), c->code, c->why.dsn, c->why.text);
-	else if (smtpd_access_data(s, SMTPD_AT_END_OF_DATA))
+	else if (smtpd_access_data(s, SMTPD_AT_END_OF_DATA) && smtpd_milter_message(s))
 		smtpd_commit(s);
 	smtpd_reset(s);
 	if (is_smuggled)
@@ -61,6 +61,10 @@ enum smtpd_next smtpd_data(struct smtpd *s, struct span args)
 	}
 	if (!smtpd_access_data(s, SMTPD_AT_DATA))
 		return GO_ON;
+	if (!smtpd_milter_data(s)) {
+		smtpd_reset(s);
+		return GO_ON;
+	}
 	smtpd_reply(s, 354, "", "End data with <CR><LF>.<CR><LF>");
 	smtpd_content_begin(s, true);
 	c = s->mail->content;
@@ -156,6 +160,10 @@ enum smtpd_next smtpd_bdat(struct smtpd *s, struct span args)
 	if (s->state == SMTPD_ADDRESSED) {
 		if (!smtpd_access_data(s, SMTPD_AT_DATA))
 			return skip_chunk(s, size);
+		if (!smtpd_milter_data(s)) {
+			smtpd_reset(s);
+			return skip_chunk(s, size);
+		}
 		smtpd_content_begin(s, false);
 		s->state = SMTPD_CHUNKING;
 	}

@@ -23,8 +23,9 @@ void smtpd_reset(struct smtpd *s)
 {
 	if (s->mail == NULL)
 		return;
+	smtpd_milter_abort(s);
 	if (s->mail->content != NULL)
-		smtpd_content_free(s->mail->content);
+		smtpd_content_free(s, s->mail->content);
 	arena_free(s->mail->arena);
 	s->mail = NULL;
 	s->state = SMTPD_GREETED;
@@ -101,11 +102,13 @@ enum smtpd_next smtpd_mail(struct smtpd *s, struct span args)
 	struct smtpd_mail *m;
 	struct smtp_path path;
 	enum smtp_path_result result;
+	struct span words;
 
 	if (!cut_keyword(s, &args, span_lit("FROM:"))) {
 		smtpd_reply(s, 501, "5.5.4", "Syntax: MAIL FROM:<address>");
 		return GO_ON;
 	}
+	words = args;
 	m = s->mail = mail_new(s);
 	result = smtp_path_parse(m->arena, args, path_flags(s) | SMTP_PATH_NULL, &path, &args);
 	if (result != SMTP_PATH_OK) {
@@ -115,7 +118,7 @@ enum smtpd_next smtpd_mail(struct smtpd *s, struct span args)
 	m->sender_given = path.address;
 	m->sender = complete(s, m->arena, &path);
 	m->has_utf8 = path.has_utf8;
-	if (!smtpd_take_params(s, m, NULL, args) || !accept_sender(s, m)) {
+	if (!smtpd_take_params(s, m, NULL, args) || !accept_sender(s, m) || !smtpd_milter_mail(s, words)) {
 		smtpd_reset(s);
 		return GO_ON;
 	}
@@ -206,7 +209,28 @@ static bool has_room(struct smtpd *s)
 	return false;
 }
 
-static bool check_recipient(struct smtpd *s, struct span given, struct span args,
+/* The router's word on the address, kept with it. */
+static void take_route(struct envelope_recipient *r, struct span given, const struct resolve_reply *route)
+{
+	r->address = route->address.len > 0 ? route->address : given;
+	if (!span_equal(r->address, given))
+		r->original = given;
+	if (route->verdict == ROUTE_OK) {
+		r->transport = route->transport;
+		r->nexthop = route->nexthop;
+	}
+}
+
+static void keep_recipient(struct smtpd_mail *m, const struct envelope_recipient *r)
+{
+	m->envelope_bytes += RECIPIENT_BYTES + r->address.len + r->original.len + r->orcpt.len +
+	                     r->transport.len + r->nexthop.len;
+	m->recipient_count++;
+	m->last_number = r->number;
+}
+
+/* words: what stood behind "TO:"; args: the parameters in it. */
+static bool check_recipient(struct smtpd *s, struct span given, struct span words, struct span args,
                             struct envelope_recipient *r)
 {
 	const struct resolve_reply *route;
@@ -218,22 +242,14 @@ static bool check_recipient(struct smtpd *s, struct span given, struct span args
 	if (!smtpd_take_params(s, s->mail, r, args) || !smtpd_client_count(s, RATE_RECIPIENT))
 		return false;
 	route = smtpd_resolve(s, s->mail->arena, given, ROUTE_FOR_CHECK);
-	if (route == NULL) {
+	if (route == NULL)
 		smtpd_reject(s, "RCPT", given, 451, "4.3.0", "Temporary lookup failure");
+	if (route == NULL || !smtpd_access_rcpt(s, given, route)) {
+		smtpd_milter_refused_rcpt(s, words, given);
 		return false;
 	}
-	if (!smtpd_access_rcpt(s, given, route))
-		return false;
-	r->address = route->address.len > 0 ? route->address : given;
-	if (!span_equal(r->address, given))
-		r->original = given;
-	if (route->verdict == ROUTE_OK) {
-		r->transport = route->transport;
-		r->nexthop = route->nexthop;
-	}
-	s->mail->envelope_bytes += RECIPIENT_BYTES + r->address.len + r->original.len + r->orcpt.len +
-	                           r->transport.len + r->nexthop.len;
-	return true;
+	take_route(r, given, route);
+	return smtpd_milter_rcpt(s, words, r, route);
 }
 
 enum smtpd_next smtpd_rcpt(struct smtpd *s, struct span args)
@@ -242,11 +258,13 @@ enum smtpd_next smtpd_rcpt(struct smtpd *s, struct span args)
 	struct envelope_recipient *r;
 	struct smtp_path path;
 	enum smtp_path_result result;
+	struct span words;
 
 	if (!cut_keyword(s, &args, span_lit("TO:"))) {
 		smtpd_reply(s, 501, "5.5.4", "Syntax: RCPT TO:<address>");
 		return GO_ON;
 	}
+	words = args;
 	result = smtp_path_parse(m->arena, args, path_flags(s), &path, &args);
 	if (result != SMTP_PATH_OK) {
 		smtpd_reply(s, 501, "5.1.3", result == SMTP_PATH_TOO_LONG ? "Recipient address is too long"
@@ -256,12 +274,106 @@ enum smtpd_next smtpd_rcpt(struct smtpd *s, struct span args)
 	if (!has_room(s))
 		return GO_ON;
 	r = recipient_new(m);
-	*r = (struct envelope_recipient){ .number = (uint32_t)m->recipient_count + 1 };
-	if (!check_recipient(s, path.address, args, r))
+	*r = (struct envelope_recipient){ .number = m->last_number + 1 };
+	if (!check_recipient(s, path.address, words, args, r))
 		return GO_ON;
 	name_message(s);
-	m->recipient_count++;
+	keep_recipient(m, r);
 	s->state = SMTPD_ADDRESSED;
 	smtpd_reply(s, 250, "2.1.5", "Ok");
 	return GO_ON;
+}
+
+/* ---- what milters change ---- */
+
+/* As they write addresses: with <> or without; false: it is none. */
+static bool parse_foreign(struct smtpd *s, struct span text, unsigned flags, const char *what, struct smtp_path *path)
+{
+	struct span rest;
+
+	text = span_trim(text);
+	if (smtp_path_parse(s->mail->arena, text, flags | SMTP_PATH_BARE | SMTP_PATH_UTF8 | SMTP_PATH_LAX, path, &rest) ==
+	            SMTP_PATH_OK && span_trim(rest).len == 0)
+		return true;
+	log_warning("%s: a milter's %s is no address: \"" SPAN_FMT "\"", smtpd_queue_id(s), what, SPAN_ARG(text));
+	return false;
+}
+
+static void take_foreign_args(struct smtpd *s, struct envelope_recipient *r, struct span args)
+{
+	struct span kept = arena_dup(s->mail->arena, args);
+	struct why why;
+
+	if (smtpd_parse_params(s, s->mail, r, kept, &why) != DONE)
+		log_warning("%s: a milter's parameters \"" SPAN_FMT "\": %s", smtpd_queue_id(s),
+		            SPAN_ARG(span_first(args, 100)), why.text);
+}
+
+enum outcome smtpd_change_sender(struct smtpd *s, struct span address, struct span args, UNUSED struct why *why)
+{
+	struct smtpd_mail *m = s->mail;
+	struct smtp_path path;
+
+	if (!parse_foreign(s, address, SMTP_PATH_NULL, "sender", &path))
+		return DONE;
+	m->sender_given = path.address;
+	m->sender = complete(s, m->arena, &path);
+	m->sender_route = NULL;
+	take_foreign_args(s, NULL, args);
+	return DONE;
+}
+
+static bool is_recipient(const struct envelope_recipient *r, struct span address)
+{
+	struct span own = r->original.len > 0 ? r->original : r->address;
+	struct span local, domain, other_local, other_domain;
+
+	smtp_address_split(own, &local, &domain);
+	smtp_address_split(address, &other_local, &other_domain);
+	return span_equal(local, other_local) && span_equal_ci(domain, other_domain);
+}
+
+static bool has_recipient(const struct smtpd_mail *m, struct span address)
+{
+	for (size_t i = 0; i < m->recipient_count; i++)
+		if (is_recipient(&m->recipients[i], address))
+			return true;
+	return false;
+}
+
+/* No access rule is asked: the admin's own filter wants it. */
+enum outcome smtpd_add_recipient(struct smtpd *s, struct span address, struct span args, struct why *why)
+{
+	struct smtpd_mail *m = s->mail;
+	const struct resolve_reply *route;
+	struct envelope_recipient *r;
+	struct smtp_path path;
+
+	if (!parse_foreign(s, address, 0, "recipient", &path) || has_recipient(m, path.address))
+		return DONE;
+	if (m->envelope_bytes >= ENVELOPE_BYTES_MAX)
+		return why_set(why, DEFER, "4.5.3", "Error: too many recipients");
+	r = recipient_new(m);
+	*r = (struct envelope_recipient){ .number = m->last_number + 1, .address = path.address };
+	take_foreign_args(s, r, args);
+	/* Without an answer qmgr asks again. */
+	route = smtpd_resolve(s, m->arena, path.address, ROUTE_FOR_CHECK);
+	if (route != NULL)
+		take_route(r, path.address, route);
+	keep_recipient(m, r);
+	return DONE;
+}
+
+void smtpd_delete_recipient(struct smtpd *s, struct span address)
+{
+	struct smtpd_mail *m = s->mail;
+	struct smtp_path path;
+	size_t kept = 0;
+
+	if (!parse_foreign(s, address, 0, "recipient", &path))
+		return;
+	for (size_t i = 0; i < m->recipient_count; i++)
+		if (!is_recipient(&m->recipients[i], path.address))
+			m->recipients[kept++] = m->recipients[i];
+	m->recipient_count = kept;
 }

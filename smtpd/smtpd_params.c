@@ -98,22 +98,29 @@ static enum outcome take_param(struct smtpd *s, struct smtpd_mail *m, struct env
 	return p->take(s, m, r, value != NULL ? *value : span_lit(""), why);
 }
 
-bool smtpd_take_params(struct smtpd *s, struct smtpd_mail *m, struct envelope_recipient *r,
-                       struct span text)
+enum outcome smtpd_parse_params(struct smtpd *s, struct smtpd_mail *m, struct envelope_recipient *r,
+                                struct span text, struct why *why)
 {
 	struct span keyword, value;
 	bool has_value, bad;
 	uint64_t seen = 0;
-	struct why why;
 
 	while (esmtp_param_next(&text, &keyword, &value, &has_value, &bad)) {
-		if (take_param(s, m, r, keyword, has_value ? &value : NULL, &seen, &why) == DONE)
-			continue;
-		smtpd_reply(s, code_for(&why), strcmp(why.dsn, "5.5.2") == 0 ? "5.5.4" : why.dsn, "%s",
-		            why.text);
-		return false;
+		enum outcome outcome = take_param(s, m, r, keyword, has_value ? &value : NULL, &seen, why);
+
+		if (outcome != DONE)
+			return outcome;
 	}
-	if (bad)
-		smtpd_reply(s, 501, "5.5.4", "Error: bad parameter syntax");
-	return !bad;
+	return bad ? why_set(why, REFUSE, "5.5.4", "Error: bad parameter syntax") : DONE;
+}
+
+bool smtpd_take_params(struct smtpd *s, struct smtpd_mail *m, struct envelope_recipient *r,
+                       struct span text)
+{
+	struct why why;
+
+	if (smtpd_parse_params(s, m, r, text, &why) == DONE)
+		return true;
+	smtpd_reply(s, code_for(&why), strcmp(why.dsn, "5.5.2") == 0 ? "5.5.4" : why.dsn, "%s", why.text);
+	return false;
 }

@@ -15,8 +15,6 @@ static const struct {
 	const char *name;
 	unsigned    concerns;
 } refused[] = {
-	{ "smtpd_milters", FROM_NETWORK },
-	{ "non_smtpd_milters", FROM_HERE },
 	{ "content_filter", FROM_NETWORK | FROM_HERE },
 	{ "header_checks", FROM_NETWORK | FROM_HERE },
 	{ "mime_header_checks", FROM_NETWORK | FROM_HERE },

@@ -54,6 +54,7 @@ struct smtpd_server *smtpd_server_new(const struct conf *conf, const char *name,
 	list_init(&server->idle);
 	smtpd_refuse_unsafe(conf, is_local, arena);
 	smtpd_access_load(server);
+	smtpd_milter_load(server);
 	return server;
 }
 

@@ -16,6 +16,7 @@ enum verb_flags {
 	TURN    = 1,	/* the last of a pipelined group: the client must wait for our answer */
 	PRE_TLS = 2,	/* allowed where TLS is required and not yet on */
 	JUNK    = 4,	/* does not bring mail on: bounded by smtpd_junk_command_limit */
+	GUARDED = 8,	/* not in a session that milters refused */
 };
 
 struct smtpd_verb {
@@ -56,7 +57,7 @@ static bool greet(struct smtpd *s, struct span args, const char *verb)
 	s->helo = arena_dup(s->arena, name);
 	s->is_esmtp = false;
 	s->state = SMTPD_GREETED;
-	if (smtpd_access_helo(s))
+	if (smtpd_access_helo(s) && smtpd_milter_helo(s))
 		return true;
 	s->helo = span_lit("");
 	s->state = SMTPD_CONNECTED;
@@ -134,8 +135,8 @@ static const struct smtpd_verb verbs[] = {
 	{ SPAN("HELO"), "helo", helo, SMTPD_ANY, TURN | PRE_TLS | JUNK, "helo", "RFC 5321 4.1.1.1" },
 	{ SPAN("EHLO"), "ehlo", ehlo, SMTPD_ANY, TURN | PRE_TLS | JUNK, "helo", "RFC 5321 4.1.1.1" },
 	{ SPAN("STARTTLS"), "starttls", smtpd_starttls, SMTPD_CONNECTED | SMTPD_GREETED,
-	  TURN | PRE_TLS, "starttls", "RFC 3207 4" },
-	{ SPAN("AUTH"), "auth", smtpd_auth, SMTPD_GREETED, TURN, "auth", "RFC 4954 4" },
+	  TURN | PRE_TLS | GUARDED, "starttls", "RFC 3207 4" },
+	{ SPAN("AUTH"), "auth", smtpd_auth, SMTPD_GREETED, TURN | GUARDED, "auth", "RFC 4954 4" },
 	{ SPAN("MAIL"), "mail", smtpd_mail, SMTPD_CONNECTED | SMTPD_GREETED, 0, "mail",
 	  "RFC 5321 4.1.1.2" },
 	{ SPAN("RCPT"), "rcpt", smtpd_rcpt, SMTPD_MAILING | SMTPD_ADDRESSED, 0, "rcpt",
@@ -145,7 +146,7 @@ static const struct smtpd_verb verbs[] = {
 	{ SPAN("BDAT"), "bdat", smtpd_bdat, SMTPD_ANY, 0, "bdat", "RFC 3030 2" },
 	{ SPAN("RSET"), "rset", rset, SMTPD_ANY, JUNK, "rset", "RFC 5321 4.1.1.5" },
 	{ SPAN("NOOP"), "noop", noop, SMTPD_ANY, PRE_TLS | JUNK, "noop", "RFC 5321 4.1.1.9" },
-	{ SPAN("VRFY"), "vrfy", smtpd_vrfy, SMTPD_ANY, TURN | JUNK, "vrfy", "RFC 5321 4.1.1.6" },
+	{ SPAN("VRFY"), "vrfy", smtpd_vrfy, SMTPD_ANY, TURN | JUNK | GUARDED, "vrfy", "RFC 5321 4.1.1.6" },
 	{ SPAN("ETRN"), "etrn", refused, SMTPD_ANY, JUNK, "vrfy", "RFC 1985 5" },
 	{ SPAN("EXPN"), "expn", refused, SMTPD_ANY, JUNK, "vrfy", "RFC 5321 4.1.1.7" },
 	{ SPAN("QUIT"), "quit", quit, SMTPD_ANY, PRE_TLS, "helo", "RFC 5321 4.1.1.10" },
@@ -255,7 +256,7 @@ static bool may_obey(struct smtpd *s, const struct smtpd_verb *verb)
 		out_of_order(s, verb);
 		return false;
 	}
-	return true;
+	return (verb->flags & GUARDED) == 0 || smtpd_milter_permits(s, verb->obey == smtpd_auth);
 }
 
 static enum smtpd_next unknown(struct smtpd *s, struct span line, struct span word)
@@ -269,6 +270,8 @@ static enum smtpd_next unknown(struct smtpd *s, struct span line, struct span wo
 	}
 	if (is_listed(s->conf->smtpd_noop_commands, word))
 		smtpd_reply(s, 250, "2.0.0", "Ok");
+	else if (!smtpd_milter_unknown(s, line))
+		return GO_ON;
 	else if (word.len == 0)
 		smtpd_reply(s, 500, "5.5.2", "Error: bad syntax");
 	else

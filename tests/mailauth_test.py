@@ -115,8 +115,8 @@ class Checked(unittest.TestCase):
         """Gives the answer to the message."""
         with smtplib.SMTP("127.0.0.1", self.host.port("smtp"), "out.aligned.test", timeout=60) as s:
             s.ehlo()
-            s.mail(sender)
-            s.rcpt(f"{user}@example.test")
+            self.assertEqual(s.mail(sender)[0], 250, self.host.log_tail())
+            self.assertEqual(s.rcpt(f"{user}@example.test")[0], 250, self.host.log_tail())
             code, text = s.data(message)
             return code, text.decode()
 
@@ -272,16 +272,11 @@ class Signed(unittest.TestCase):
         cls.world.dns.zone = cls.world.zone() + rows
 
     def verified(self, text):
-        lines = self.world.check("dkim", "0", "whole", message=text).decode().splitlines()
+        lines = [x for x in self.world.check("dkim", "0", "whole", message=text).decode().splitlines() if x[0] != "#"]
         return sorted(line.split()[0] + " " + re.search(r"a=(\S*)", line).group(1) for line in lines)
 
     def stored(self, user, count=1):
         return self.host.wait_for_mails(user, count)[-1]
-
-    def signed(self):
-        def is_signed():
-            return "DKIM-Signature" in (self.host.mails("u1") or [b""])[-1].decode()
-        return is_signed()
 
     def test_submitted_mail_is_signed_with_both_keys(self):
         self.submit(mail("example.test"), "u1")
@@ -294,7 +289,9 @@ class Signed(unittest.TestCase):
             s.sendmail("u1@example.test", f"{user}@example.test", message)
 
     def test_local_mail_is_signed_and_forged_results_go(self):
-        self.host.tool("sendmail", "-f", "u2@example.test", "u2@example.test",
+        sendmail = BUILD / "stage" / "sbin" / "sendmail"
+        subprocess.run([str(sendmail), "-f", "u2@example.test", "u2@example.test"], check=True, text=True,
+                       env={**os.environ, "MAIL_CONFIG": self.host.facts["config"]},
                        input=f"From: u2@example.test\nSubject: local\nAuthentication-Results: {AUTHSERV}; dkim=pass\n\nx\n")
         text = self.stored("u2")
         self.assertEqual(self.verified(text), ["pass ed25519-sha256", "pass rsa-sha256"])

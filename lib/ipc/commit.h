@@ -2,7 +2,8 @@
 /* commit.h - how a receiver hands a message to qmgr
  *
  * A small message comes inline.  For a large one the receiver first asks for a lease: qmgr opens an
- * unnamed file and passes it, write-only; the commit then names the lease.  A lease dies with its channel. */
+ * unnamed file and passes it, and the commit then names the lease; what the receiver wrote it may read back, to show
+ * it to milters.  A lease dies with its channel, and its number is never that of another channel's. */
 #ifndef IPC_COMMIT_H
 #define IPC_COMMIT_H
 
@@ -22,6 +23,11 @@ IPC_DECLARE(lease_request, LEASE_REQUEST);
 	F(M, SPAN, dsn)            \
 	F(M, SPAN, reason)
 IPC_DECLARE(lease_reply, LEASE_REPLY);
+
+/* The lease is not wanted any more: the message was not finished, or was written anew to another.  Same reply as a
+ * commit; a number that is not known is no fault. */
+#define LEASE_END_REQUEST(F, M) F(M, U64, lease)
+IPC_DECLARE(lease_end_request, LEASE_END_REQUEST);
 
 /* queue_id: made by the receiver (queue_id_make).  envelope: encoded by lib/queue/envelope.h.  content: wire-format
  * octets (CRLF) of a small message, or empty when lease is not 0; then content_length bytes with checksum

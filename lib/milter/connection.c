@@ -131,7 +131,8 @@ static int finish_connect(int fd, uint64_t deadline_us)
 
 static bool open_fd(struct milter_connection *c, uint64_t deadline_us)
 {
-	c->fd = c->pool->connect(c->pool->user, c->settings.name, deadline_us);
+	errno = EACCES;
+	c->fd = c->settings.is_barred ? -1 : c->pool->connect(c->pool->user, c->settings.name, deadline_us);
 	if (c->fd >= 0 && finish_connect(c->fd, deadline_us) == 0)
 		return true;
 	log_warning("connect to Milter service %s: %s", c->settings.name,

@@ -314,15 +314,16 @@ static void report_all(struct milters *ms, const struct milter_event *event, enu
 struct milters *milters_new(struct arena *arena, const struct milter_list *list, struct milter_pool *pool,
                             milter_macro *macro, void *user)
 {
-	struct milters *ms = ARENA_NEW(arena, struct milters);
+	struct arena *own = arena_new(arena);
+	struct milters *ms = ARENA_NEW(own, struct milters);
 
-	ms->arena = arena;
-	ms->per_event = arena_new(arena);
+	ms->arena = own;
+	ms->per_event = arena_new(own);
 	ms->list = list;
 	ms->pool = pool;
 	ms->macro = macro;
 	ms->user = user;
-	ms->milters = ARENA_NEW_ARRAY(arena, struct milter, list->count);
+	ms->milters = ARENA_NEW_ARRAY(own, struct milter, list->count);
 	for (size_t i = 0; i < list->count; i++)
 		ms->milters[i].settings = &list->milters[i];
 	return ms;
@@ -336,10 +337,8 @@ void milters_end(struct milters *ms)
 
 		if (m->connection != NULL)
 			milter_connection_end(m->connection);
-		m->connection = NULL;
-		m->state = MILTER_SETTLED;
 	}
-	arena_release(ms->per_event);
+	arena_free(ms->arena);
 }
 
 /* ---- the events ---- */

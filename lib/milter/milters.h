@@ -47,10 +47,11 @@ struct milter_client {
 
 struct milters;
 
-/* milters_new - for one session; nothing is connected yet.  All arguments are kept. */
+/* milters_new - for one session, with an arena of its own below 'arena'; nothing is connected yet.  All arguments are
+ * kept. */
 struct milters *milters_new(struct arena *arena, const struct milter_list *list, struct milter_pool *pool,
                             milter_macro *macro, void *user);
-/* milters_end - the session is over; connections are kept for others or closed. */
+/* milters_end - the session is over: connections are kept for others or closed, ms is gone. */
 void milters_end(struct milters *ms);
 
 /* milters_connect - make the connections and report the client: once, first. */

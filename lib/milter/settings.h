@@ -21,6 +21,7 @@ struct milter_settings {
 	uint64_t            connect_timeout_s, command_timeout_s, content_timeout_s;
 	enum milter_default default_action;
 	uint32_t            version, steps;	/* that we offer */
+	bool                is_barred;	/* by our caller: it fails as if nobody were there */
 };
 
 /* A list of milters, in order, and what holds for all of them. */
