@@ -252,14 +252,23 @@ class Signed(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.world = World()
-        cls.host = Instance("users=2", f"dns={cls.world.dns.address}", "main.mailauth_sign_networks=").__enter__()
+        cls.host = Instance("users=3", f"dns={cls.world.dns.address}", "main.mailauth_sign_networks=").__enter__()
         done = cls.host.tool("postern", "dkim", "keygen", "example.test")
         cls.publish(done.stdout)
+        # No reload: mailauth finds the keys by itself, within some seconds.
+        wait_until(cls.is_signed, 60, cls.host.log_tail)
 
     @classmethod
     def tearDownClass(cls):
         cls.host.__exit__()
         cls.world.close()
+
+    @classmethod
+    def is_signed(cls):
+        count = len(cls.host.mails("u3"))
+        cls.submit(mail("example.test"), "u3")
+        cls.host.wait_for_mails("u3", count + 1)
+        return any(b"DKIM-Signature" in text for text in cls.host.mails("u3"))
 
     @classmethod
     def publish(cls, text):
@@ -282,8 +291,9 @@ class Signed(unittest.TestCase):
         self.submit(mail("example.test"), "u1")
         self.assertEqual(self.verified(self.stored("u1")), ["pass ed25519-sha256", "pass rsa-sha256"])
 
-    def submit(self, message, user):
-        with smtplib.SMTP("127.0.0.1", self.host.port("submission"), timeout=30) as s:
+    @classmethod
+    def submit(cls, message, user):
+        with smtplib.SMTP("127.0.0.1", cls.host.port("submission"), timeout=30) as s:
             s.ehlo()
             s.login("u1@example.test", "secret")
             s.sendmail("u1@example.test", f"{user}@example.test", message)
