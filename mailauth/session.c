@@ -201,7 +201,9 @@ static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 	s = session_new(ctx);
 	take_address(s, (const struct sockaddr *)address);
 	take_name(ctx, s, host);
-	s->is_ours = !s->has_ip || tables_have_client(mailauth.tables, CLIENT_SIGNED, s->name, &s->ip);
+	/* ORIGINATING is how a Postfix admin marks the doors for his own users (milter_macro_daemon_name). */
+	s->is_ours = !s->has_ip || span_equal(macro(ctx, "{daemon_name}"), span_lit("ORIGINATING")) ||
+	             tables_have_client(mailauth.tables, CLIENT_SIGNED, s->name, &s->ip);
 	return is_idle(s) ? SMFIS_ACCEPT : SMFIS_CONTINUE;
 }
 
