@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 noinst_LIBRARIES += lib/milter/libmilter.a
 lib_milter_libmilter_a_SOURCES = \
+	lib/milter/accepted.c lib/milter/accepted.h \
 	lib/milter/connection.c lib/milter/connection.h \
 	lib/milter/header.c lib/milter/header.h \
 	lib/milter/message.c \
@@ -10,6 +11,10 @@ lib_milter_libmilter_a_SOURCES = \
 	lib/milter/wire.c lib/milter/wire.h
 
 FAKE_MILTER = lib/milter/fake_milter.c lib/milter/fake_milter.h
+
+check_PROGRAMS += lib/milter/accepted_test
+lib_milter_accepted_test_SOURCES = lib/milter/accepted_test.c
+lib_milter_accepted_test_LDADD = $(LIBS_MILTER) $(TEST_LIBS)
 
 check_PROGRAMS += lib/milter/wire_test lib/milter/header_test lib/milter/settings_test lib/milter/milters_test
 lib_milter_wire_test_SOURCES = lib/milter/wire_test.c
