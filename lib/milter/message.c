@@ -300,7 +300,6 @@ static void end_message(struct showing *s)
 		milter_fail(s->ms, s->m, s->answer);
 	arena_free(e.arena);
 	s->m->in_message = false;
-	s->m->is_between = !s->m->is_decided;
 }
 
 /* ---- all of it ---- */

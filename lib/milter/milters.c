@@ -201,14 +201,6 @@ static void refuse_it(struct milters *ms, struct milter *m, const struct milter_
 		milter_settle(ms, m, answer);
 }
 
-/* It ends the message, or the recipient. */
-static bool is_verdict(const struct milter_reply *reply)
-{
-	return reply->kind == MILTER_ACCEPT || reply->kind == MILTER_REJECT || reply->kind == MILTER_TEMPFAIL ||
-	       reply->kind == MILTER_SHUTDOWN || reply->kind == MILTER_CONN_FAIL ||
-	       reply->kind == MILTER_REPLY_CODE || reply->kind == MILTER_DISCARD;
-}
-
 bool milter_decide(struct milters *ms, struct milter *m, const struct milter_event *event,
                    const struct milter_reply *reply, struct milter_answer *answer, bool *is_known)
 {
@@ -221,8 +213,6 @@ bool milter_decide(struct milters *ms, struct milter *m, const struct milter_eve
 	*is_known = true;
 	if (reply->kind == MILTER_CONTINUE)
 		return true;
-	if (is_verdict(reply) && event->command != MILTER_RCPT)
-		m->is_decided = true;
 	if (reply->kind == MILTER_ACCEPT) {
 		accept_it(ms, m, event);
 	} else if (reply->kind == MILTER_REJECT) {
@@ -347,11 +337,8 @@ void milters_end(struct milters *ms)
 	for (size_t i = 0; i < ms->list->count; i++) {
 		struct milter *m = &ms->milters[i];
 
-		/* libmilter understands SMFIC_QUIT_NC behind a message alone, and not where a verdict has ended that. */
-		if (m->connection != NULL && m->is_between)
+		if (m->connection != NULL)
 			milter_connection_end(m->connection);
-		else if (m->connection != NULL)
-			milter_connection_quit(m->connection);
 	}
 	arena_free(ms->arena);
 }
@@ -429,7 +416,6 @@ void milters_mail(struct milters *ms, const struct span *words, size_t count, st
 	begin(ms, answer);
 	for (size_t i = 0; i < ms->list->count && answer->verdict == MILTER_PASS; i++) {
 		ms->milters[i].in_message = ms->milters[i].state == MILTER_ASKED;
-		ms->milters[i].is_decided = ms->milters[i].is_between = false;
 		report(ms, &ms->milters[i], &event, MILTER_AT_MAIL, words, count, answer);
 	}
 }
@@ -476,7 +462,6 @@ void milters_abort(struct milters *ms)
 		if (!m->in_message)
 			continue;
 		m->in_message = false;
-		m->is_between = !m->is_decided;
 		milter_packet(&m->connection->out, MILTER_ABORT);
 		if (!milter_connection_flush(m->connection, milter_deadline(m, &event)))
 			milter_fail(ms, m, &ignored);

@@ -18,8 +18,6 @@ struct milter {
 	enum milter_state             state;
 	struct milter_answer          standing;
 	bool                          in_message;	/* to be aborted when that ends early */
-	bool                          is_decided;	/* since MAIL: by more than "continue", but for one recipient */
-	bool                          is_between;	/* it has seen a message to its end, undecided until then */
 	int                           skipped;		/* command it wants no more of, until another comes; 0: none */
 };
 
