@@ -828,6 +828,34 @@ static void connections_are_used_again(void **state)
 	play_with(reuse, 1, "");
 }
 
+/* libmilter ignores the end of a session but after a message that it let pass, and then all of the next session. */
+static void not_reusable(struct world *w)
+{
+	struct session *s = session_new(w, "unix:x");
+
+	assert_true(greet(s));
+	session_free(s);
+	s = session_new(w, "unix:x");
+	assert_true(greet(s) && envelope(s));
+	milters_abort(s->milters);
+	session_free(s);
+	s = session_new(w, "unix:E:a");
+	assert_true(all_of_it(s));
+	session_free(s);
+	s = session_new(w, "unix:x");
+	assert_true(all_of_it(s) && envelope(s));
+	session_free(s);
+	assert_int_equal(w->fake.connections, 4);
+	(void)task_sleep_us(1000);
+	assert_not_seen(w, "K\n");
+}
+
+static void sessions_end_in_a_known_state(void **state)
+{
+	(void)state;
+	play_with(not_reusable, 5, "");
+}
+
 static void closed_meanwhile(struct world *w)
 {
 	struct session *s = session_new(w, "unix:K:x;C/1:c");
@@ -912,6 +940,7 @@ int main(void)
 		cmocka_unit_test(unanswered_steps_are_gathered),
 		cmocka_unit_test(long_fields_are_cut_to_a_packet),
 		cmocka_unit_test(connections_are_used_again),
+		cmocka_unit_test(sessions_end_in_a_known_state),
 		cmocka_unit_test(kept_connections_may_be_closed),
 		cmocka_unit_test(unused_connections_are_closed),
 	};
