@@ -309,6 +309,26 @@ static void old_versions(struct world *w)
 	session_free(s);
 }
 
+static void unknown_in_a_message(struct world *w)
+{
+	/* libmilter would ignore the header after it: told to one that hears of DATA first only. */
+	struct session *s = session_new(w, "{unix:version=3, protocol=3} unix:steps=200");
+
+	assert_true(greet(s) && envelope(s));
+	milters_unknown(s->milters, span_lit("WHAT now"), &s->answer);
+	assert_true(content(s));
+	assert_not_seen(w, "UWHAT");
+	milters_unknown(s->milters, span_lit("WHAT then"), &s->answer);
+	assert_seen(w, "UWHAT then|\nUWHAT then|\n");
+	session_free(s);
+}
+
+static void unknown_commands_need_care(void **state)
+{
+	(void)state;
+	play_with(unknown_in_a_message, 0, "");
+}
+
 static void versions_are_kept(void **state)
 {
 	(void)state;
@@ -924,6 +944,7 @@ int main(void)
 		cmocka_unit_test(steps_are_told),
 		cmocka_unit_test(unwanted_steps_are_left_out),
 		cmocka_unit_test(versions_are_kept),
+		cmocka_unit_test(unknown_commands_need_care),
 		cmocka_unit_test(leading_blanks_are_the_milters_affair),
 		cmocka_unit_test(macros_are_chosen),
 		cmocka_unit_test(earlier_results_travel_as_a_macro),
