@@ -29,6 +29,7 @@ static struct milter_connection *connection_of(struct list *node)
 /* Write what is left of out; 0, or -1 with errno. */
 static int write_out(struct milter_connection *c, uint64_t deadline_us)
 {
+	c->has_ended = c->has_ended && c->out.len == 0;
 	while (c->sent < c->out.len) {
 		struct iovec part = { c->out.ptr + c->sent, c->out.len - c->sent };
 		struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
@@ -314,7 +315,7 @@ static bool may_keep(const struct milter_connection *c)
 {
 	const struct milter_pool *pool = c->pool;
 
-	return !pool->is_closed && c->terms.version >= 6 && unread(c).len == 0 &&
+	return !pool->is_closed && c->terms.version >= 6 && c->has_ended && c->out.len == 0 && unread(c).len == 0 &&
 	       count_idle(pool, c->settings.name) < pool->most_idle;
 }
 
@@ -442,6 +443,7 @@ bool milter_connection_reply(struct milter_connection *c, enum milter_command co
 		buf_clear(&c->out);
 		c->sent = 0;
 	}
+	c->has_ended = command == MILTER_EOM && packet.letter == MILTER_CONTINUE;
 	if (milter_reply_decode(arena, &packet, out, &error))
 		return true;
 	log_warning("milter %s: %s", c->settings.name, error);

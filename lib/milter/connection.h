@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* connection.h - a connection to one milter: negotiated, gathered writes, checked reads; and a few kept for reuse
  *
- * A connection of version 6 serves one SMTP session after another.  One that was kept and turns out to be closed before
- * the milter answered anything is replaced by a fresh one, which is told the same again. */
+ * A connection of version 6 serves one SMTP session after another, where the milter's last word was to continue at the
+ * end of a message: libmilter ignores SMFIC_QUIT_NC at any other time, and then the next session, too.  One that was
+ * kept and turns out to be closed before the milter answered anything is replaced by a fresh one, which is told the same
+ * again. */
 #ifndef MILTER_CONNECTION_H
 #define MILTER_CONNECTION_H
 
@@ -45,6 +47,7 @@ struct milter_connection {
 	size_t                 in_at;	/* bytes of in that are used */
 	size_t                 sent;	/* bytes of out that are written: kept while they may have to be said again */
 	bool                   may_replay;	/* was kept, and nothing was answered since */
+	bool                   has_ended;	/* a message, with SMFIR_CONTINUE; nothing was said since */
 	uint64_t               idle_since_us;
 };
 
@@ -58,8 +61,8 @@ void milter_pool_close(struct milter_pool *pool);
 /* milter_connection_get - a kept connection or a fresh one, negotiated.  NULL: why was logged.  Suspends. */
 struct milter_connection *milter_connection_get(struct milter_pool *pool, const struct milter_settings *settings,
                                                 size_t packet_max);
-/* milter_connection_end - the SMTP session is over: the milter is told, and the connection kept or closed.  Does not
- * suspend. */
+/* milter_connection_end - the SMTP session is over: the milter is told, and the connection kept where it can be, or
+ * closed.  Does not suspend. */
 void milter_connection_end(struct milter_connection *c);
 /* milter_connection_quit - the same, but never kept.  milter_connection_drop - close it without a word. */
 void milter_connection_quit(struct milter_connection *c);

@@ -441,11 +441,20 @@ void milters_data(struct milters *ms, struct milter_answer *answer)
 	report_all(ms, &event, MILTER_AT_DATA, NULL, 0, answer);
 }
 
+/* libmilter takes no header after it, but data: without that the message would end the milter's part. */
+static bool may_tell_unknown(const struct milter *m)
+{
+	return !m->in_message || m->connection == NULL || (m->connection->not_sent & MILTER_NO_DATA) == 0;
+}
+
 void milters_unknown(struct milters *ms, struct span line, struct milter_answer *answer)
 {
 	static const struct milter_event event = { MILTER_UNKNOWN, MILTER_NO_UNKNOWN, MILTER_NR_UNKNOWN, false };
 
-	report_all(ms, &event, MILTER_AT_UNKNOWN, &line, 1, answer);
+	begin(ms, answer);
+	for (size_t i = 0; i < ms->list->count && answer->verdict == MILTER_PASS; i++)
+		if (may_tell_unknown(&ms->milters[i]))
+			report(ms, &ms->milters[i], &event, MILTER_AT_UNKNOWN, &line, 1, answer);
 }
 
 void milters_abort(struct milters *ms)

@@ -309,6 +309,26 @@ static void old_versions(struct world *w)
 	session_free(s);
 }
 
+static void unknown_in_a_message(struct world *w)
+{
+	/* libmilter would ignore the header after it: told to one that hears of DATA first only. */
+	struct session *s = session_new(w, "{unix:version=3, protocol=3} unix:steps=200");
+
+	assert_true(greet(s) && envelope(s));
+	milters_unknown(s->milters, span_lit("WHAT now"), &s->answer);
+	assert_true(content(s));
+	assert_not_seen(w, "UWHAT");
+	milters_unknown(s->milters, span_lit("WHAT then"), &s->answer);
+	assert_seen(w, "UWHAT then|\nUWHAT then|\n");
+	session_free(s);
+}
+
+static void unknown_commands_need_care(void **state)
+{
+	(void)state;
+	play_with(unknown_in_a_message, 0, "");
+}
+
 static void versions_are_kept(void **state)
 {
 	(void)state;
@@ -828,6 +848,34 @@ static void connections_are_used_again(void **state)
 	play_with(reuse, 1, "");
 }
 
+/* libmilter ignores the end of a session but after a message that it let pass, and then all of the next session. */
+static void not_reusable(struct world *w)
+{
+	struct session *s = session_new(w, "unix:x");
+
+	assert_true(greet(s));
+	session_free(s);
+	s = session_new(w, "unix:x");
+	assert_true(greet(s) && envelope(s));
+	milters_abort(s->milters);
+	session_free(s);
+	s = session_new(w, "unix:E:a");
+	assert_true(all_of_it(s));
+	session_free(s);
+	s = session_new(w, "unix:x");
+	assert_true(all_of_it(s) && envelope(s));
+	session_free(s);
+	assert_int_equal(w->fake.connections, 4);
+	(void)task_sleep_us(1000);
+	assert_not_seen(w, "K\n");
+}
+
+static void sessions_end_in_a_known_state(void **state)
+{
+	(void)state;
+	play_with(not_reusable, 5, "");
+}
+
 static void closed_meanwhile(struct world *w)
 {
 	struct session *s = session_new(w, "unix:K:x;C/1:c");
@@ -896,6 +944,7 @@ int main(void)
 		cmocka_unit_test(steps_are_told),
 		cmocka_unit_test(unwanted_steps_are_left_out),
 		cmocka_unit_test(versions_are_kept),
+		cmocka_unit_test(unknown_commands_need_care),
 		cmocka_unit_test(leading_blanks_are_the_milters_affair),
 		cmocka_unit_test(macros_are_chosen),
 		cmocka_unit_test(earlier_results_travel_as_a_macro),
@@ -912,6 +961,7 @@ int main(void)
 		cmocka_unit_test(unanswered_steps_are_gathered),
 		cmocka_unit_test(long_fields_are_cut_to_a_packet),
 		cmocka_unit_test(connections_are_used_again),
+		cmocka_unit_test(sessions_end_in_a_known_state),
 		cmocka_unit_test(kept_connections_may_be_closed),
 		cmocka_unit_test(unused_connections_are_closed),
 	};
