@@ -80,7 +80,8 @@ class Keys(unittest.TestCase):
         self.addCleanup(self.first.close)
         self.addCleanup(self.second.close)
         self.host = Instance("users=1", f"dns={self.first.address}", f"main.dkim_name_server_port={self.first.port}",
-                             "main.dkim_rotation_check_interval=1s", "main.dns_validate=no")
+                             "main.dkim_rotation_check_interval=1s", "main.dns_validate=no",
+                             "main.mailauth_sign_networks=127.0.0.0/8")
         self.addCleanup(self.host.__exit__)
         self.host.start()
 
