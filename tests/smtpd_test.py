@@ -654,7 +654,7 @@ class AccessTables(Hosted):
 
 class Refused(unittest.TestCase):
     def test_settings_that_cannot_be_ignored_stop_the_service_with_one_line(self):
-        for name, value in (("smtpd_milters", "inet:127.0.0.1:9"), ("non_smtpd_milters", "inet:127.0.0.1:9"),
+        for name, value in (("smtpd_milters", "127.0.0.1:9"), ("non_smtpd_milters", "inet:nowhere"),
                             ("header_checks", "inline:{x=y}"), ("body_checks", "inline:{x=y}"),
                             ("content_filter", "smtp:[127.0.0.1]:10024"), ("smtpd_proxy_filter", "127.0.0.1:10024"),
                             ("smtpd_tls_req_ccert", "yes"), ("smtpd_upstream_proxy_protocol", "haproxy"),
