@@ -27,16 +27,9 @@ auth_verify_test_SOURCES = auth/verify_test.c $(AUTH_SOURCES)
 auth_verify_test_LDADD = $(AUTH_LIBS) $(TEST_LIBS)
 
 FUZZ_TARGETS += auth/fuzz_passwd_file auth/fuzz_dovecot_auth
-auth_fuzz_passwd_file_SOURCES = auth/fuzz_passwd_file.c auth/passwd_file.c
-auth_fuzz_passwd_file_LDADD = $(LIBS_BASE)
-auth_fuzz_dovecot_auth_SOURCES = auth/fuzz_dovecot_auth.c auth/dovecot_line.c auth/sasl.c
-auth_fuzz_dovecot_auth_LDADD = $(LIBS_BASE)
-if FUZZERS
-auth_fuzz_passwd_file_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-auth_fuzz_dovecot_auth_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-auth_fuzz_passwd_file_SOURCES += tests/fuzz_main.c
-auth_fuzz_dovecot_auth_SOURCES += tests/fuzz_main.c
-endif
+auth_fuzz_passwd_file_SOURCES = auth/fuzz_passwd_file.c auth/passwd_file.c $(FUZZ_MAIN)
+auth_fuzz_passwd_file_LDADD = $(LIBS_BASE) $(FUZZ_LIB)
+auth_fuzz_dovecot_auth_SOURCES = auth/fuzz_dovecot_auth.c auth/dovecot_line.c auth/sasl.c $(FUZZ_MAIN)
+auth_fuzz_dovecot_auth_LDADD = $(LIBS_BASE) $(FUZZ_LIB)
 
 dist_man_MANS += man/auth.8 man/postern-passwd.5

@@ -15,7 +15,10 @@ static void handle(struct ipc_request *request)
 	struct service_run *run = request->user;
 	struct dns_reply reply;
 
-	resolver_ask(run->user, request->message, request->arena, &reply);
+	if (((const struct dns_request *)request->message)->server.len > 0)
+		one_server_ask(run->conf, request->message, request->arena, &reply);
+	else
+		resolver_ask(run->user, request->message, request->arena, &reply);
 	(void)ipc_reply(request, &dns_reply_type, &reply, false);
 }
 

@@ -10,13 +10,12 @@
 #include <stdlib.h>
 #include <unbound.h>
 
-#include "lib/base/buf.h"
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
+#include "lib/net/libunbound.h"
 #include "lib/task/task.h"
 
-enum { NAME_MAX_TEXT = 1010, ANSWERS_MAX_BYTES = 64 * 1024, CLASS_IN = 1, RCODE_SERVFAIL = 2 };
-enum { TTL_MAX_S = 86400, TTL_NEGATIVE_MAX_S = 900 };
+enum { CLASS_IN = 1 };
 
 struct resolver {
 	struct ub_ctx *ctx;
@@ -49,7 +48,7 @@ struct resolver *resolver_new(const struct conf *conf, struct why *why)
 		(void)why_set(why, REFUSE, "", "libunbound gives no context");
 		return NULL;
 	}
-	if (resolver_setup(r->ctx, conf, why) != DONE) {
+	if (libunbound_setup(r->ctx, conf, why) != DONE) {
 		ub_ctx_delete(r->ctx);
 		free(r);
 		return NULL;
@@ -88,11 +87,6 @@ static void finish(struct query *q)
 	task_wake_all(&q->asking);
 }
 
-static void fail(struct dns_reply *reply, struct span reason)
-{
-	*reply = (struct dns_reply){ .status = DNS_FAILED, .rcode = RCODE_SERVFAIL, .reason = reason };
-}
-
 void resolver_stop(struct resolver *r)
 {
 	size_t cursor = 0;
@@ -103,7 +97,7 @@ void resolver_stop(struct resolver *r)
 		struct query *q = value;
 
 		ub_cancel(r->ctx, q->id);
-		fail(&q->reply, span_lit("the resolver ends"));
+		dns_reply_fail(&q->reply, span_lit("the resolver ends"));
 		finish(q);
 	}
 	if (r->pump != NULL)
@@ -117,81 +111,27 @@ void resolver_free(struct resolver *r)
 	free(r);
 }
 
-/* pack_answers - RDATA behind RDATA as lib/ipc/dns.h says; whole records only. */
-static struct span pack_answers(struct arena *arena, const struct ub_result *result)
-{
-	struct buf out;
-	struct span packed;
-
-	buf_init(&out, ANSWERS_MAX_BYTES);
-	for (size_t i = 0; result->data != NULL && result->data[i] != NULL; i++) {
-		struct span rdata = span_make(result->data[i], (size_t)result->len[i]);
-
-		if (out.len + 2 + rdata.len > ANSWERS_MAX_BYTES)
-			break;
-		buf_add_u16(&out, (uint16_t)rdata.len);
-		buf_add(&out, rdata);
-	}
-	packed = arena_dup(arena, buf_span(&out));
-	buf_free(&out);
-	return packed;
-}
-
-static struct span without_dot(struct span name)
-{
-	return span_ends(name, span_lit(".")) ? span_first(name, name.len - 1) : name;
-}
-
-/* bounded_ttl - a "no" is believed for a quarter of an hour at most, whatever its SOA record says. */
-static uint64_t bounded_ttl(const struct ub_result *result)
-{
-	int most = result->havedata ? TTL_MAX_S : TTL_NEGATIVE_MAX_S;
-
-	if (result->ttl <= 0)
-		return 0;
-	return (uint64_t)(result->ttl < most ? result->ttl : most);
-}
-
-/* classify - what the answer means; the texts are what mail logs have always said. */
-static void classify(struct query *q, const struct ub_result *result)
-{
-	struct dns_reply *reply = &q->reply;
-
-	reply->rcode = (uint64_t)result->rcode;
-	reply->ttl_s = bounded_ttl(result);
-	reply->is_secure = result->secure != 0;
-	reply->is_bogus = result->bogus != 0;
-	if (result->bogus) {
-		reply->status = DNS_FAILED;
-		reply->reason = arena_printf_span(q->arena, "DNSSEC validation failed: %.200s",
-		                                  result->why_bogus != NULL ? result->why_bogus : "bogus");
-	} else if (result->rcode == 0 && result->havedata) {
-		reply->status = DNS_FOUND;
-		reply->answers = pack_answers(q->arena, result);
-	} else if (result->rcode == 0) {
-		reply->status = DNS_NO_DATA;
-		reply->reason = span_lit("Host found but no data record of requested type");
-	} else if (result->nxdomain) {
-		reply->status = DNS_NO_NAME;
-		reply->reason = span_lit("Host not found");
-	} else {
-		reply->status = DNS_FAILED;
-		reply->reason = span_lit("Host not found, try again");
-	}
-	reply->canonical = arena_dup(q->arena, without_dot(span_of(result->canonname != NULL ? result->canonname
-	                                                                                      : result->qname)));
-}
-
 static void answered(void *arg, int error, struct ub_result *result)
 {
 	struct query *q = arg;
 
-	if (error != 0 || result == NULL)
-		fail(&q->reply, span_lit("Host not found, try again"));
-	else
-		classify(q, result);
+	libunbound_reply(q->arena, error, result, &q->reply);
 	ub_resolve_free(result);
 	finish(q);
+}
+
+static void free_it(void *resolver)
+{
+	resolver_free(resolver);
+}
+
+void resolver_end(struct resolver *r)
+{
+	resolver_stop(r);
+	while (r->pump != NULL)
+		task_yield();
+	task_forget_fd(ub_fd(r->ctx));
+	task_offload(free_it, r);	/* waits for libunbound's thread */
 }
 
 /* query_start - NULL when it cannot be asked now. */
@@ -231,44 +171,22 @@ static void copy_reply(const struct query *q, struct arena *arena, struct dns_re
 	reply->reason = arena_dup(arena, q->reply.reason);
 }
 
-static bool is_name_char(char c)
-{
-	return ascii_is_print(c) && c != ' ';
-}
-
-/* is_askable - could be a name at all: labels of 1 to 63 (escapes counted as written, so never too strict). */
-static bool is_askable(struct span name)
-{
-	struct span label;
-
-	if (name.len == 0 || name.len > NAME_MAX_TEXT || !span_all(name, is_name_char))
-		return false;
-	while (name.len > 0) {
-		span_cut(&name, '.', &label);
-		if (label.len == 0 || label.len > 4 * 63)
-			return false;
-	}
-	return true;
-}
-
 void resolver_ask(struct resolver *r, const struct dns_request *request, struct arena *arena,
                   struct dns_reply *reply)
 {
-	struct span name = without_dot(request->name);
 	uint64_t deadline_us = clock_in_s(r->timeout_s);
 	struct query *q;
-	struct span key;
+	struct span name, key;
 
-	*reply = (struct dns_reply){ .status = DNS_NO_NAME, .rcode = 3, .reason = SPAN("not a domain name") };
-	if (!is_askable(name) || request->rr_type == 0 || request->rr_type > UINT16_MAX)
+	dns_reply_no_name(reply);
+	if (!libunbound_name(arena, request->name, &name) || request->rr_type == 0 || request->rr_type > UINT16_MAX)
 		return;
-	name = arena_lower(arena, name);
 	key = arena_printf_span(arena, "%u " SPAN_FMT, (unsigned)request->rr_type, SPAN_ARG(name));
 	q = hash_get(r->queries, key);
 	if (q == NULL && hash_count(r->queries) < r->most_queries)
 		q = query_start(r, key, name, (int)request->rr_type);
 	if (q == NULL) {
-		fail(reply, span_lit("too many look-ups under way"));
+		dns_reply_fail(reply, span_lit("too many look-ups under way"));
 		return;
 	}
 	q->users++;
@@ -279,7 +197,7 @@ void resolver_ask(struct resolver *r, const struct dns_request *request, struct 
 	if (q->is_answered)
 		copy_reply(q, arena, reply);
 	else
-		fail(reply, span_lit("Host not found, try again"));
+		dns_reply_fail(reply, span_lit("Host not found, try again"));
 	query_leave(q);
 }
 

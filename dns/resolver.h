@@ -25,17 +25,18 @@ void resolver_stop(struct resolver *r);
 /* resolver_free - after the loop has ended. */
 void resolver_free(struct resolver *r);
 
+/* resolver_end - stop and free while the loop goes on.  Suspends. */
+void resolver_end(struct resolver *r);
+
 /* resolver_ask - answer one request within dns_timeout; spans of reply live in arena.  Suspends. */
 void resolver_ask(struct resolver *r, const struct dns_request *request, struct arena *arena,
                   struct dns_reply *reply);
 
+/* one_server_ask - the same from request->server alone, whatever is cached.  Suspends. */
+void one_server_ask(const struct conf *conf, const struct dns_request *request, struct arena *arena,
+                    struct dns_reply *reply);
+
 /* resolver_under_way - different questions that wait for their answer. */
 size_t resolver_under_way(const struct resolver *r);
-
-/* ---- resolver_setup.c ---- */
-
-struct ub_ctx;
-/* resolver_setup - apply the parameters to a fresh libunbound context. */
-MUST_USE enum outcome resolver_setup(struct ub_ctx *ctx, const struct conf *conf, struct why *why);
 
 #endif

@@ -4,121 +4,42 @@
  * The server knows a few names of "example.test", answers what its table says, and counts questions. */
 #include "dns/resolver.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "lib/base/buf.h"
+#include "lib/base/test.h"
 #include "lib/net/rdata.h"
+#include "lib/net/test_dns.h"
 #include "lib/task/task.h"
 
-enum { SILENT = -1, SERVFAIL = 2, NXDOMAIN = 3 };
-
-static const struct zone_row {
-	struct span name;	/* wire form, with the root label */
-	unsigned    type;
-	int         rcode;
-	struct span rdata;	/* empty: no data */
-} zone[] = {
-	{ SPAN("\1a\7example\4test\0"), RR_A, 0, SPAN("\300\0\2\1") },
-	{ SPAN("\1a\7example\4test\0"), RR_AAAA, 0, SPAN("") },
-	{ SPAN("\1m\7example\4test\0"), RR_MX, 0, SPAN("\0\12\1a\7example\4test\0") },
-	{ SPAN("\3bad\7example\4test\0"), RR_A, SERVFAIL, SPAN("") },
-	{ SPAN("\4mute\7example\4test\0"), RR_A, SILENT, SPAN("") },
-	{ SPAN("\2no\7example\4test\0"), RR_A, NXDOMAIN, SPAN("") },
+static const struct test_dns_row zone[] = {
+	{ SPAN("\1a\7example\4test\0"), RR_A, 0, SPAN("\300\0\2\1"), 0 },
+	{ SPAN("\1a\7example\4test\0"), RR_AAAA, 0, SPAN(""), 0 },
+	{ SPAN("\1m\7example\4test\0"), RR_MX, 0, SPAN("\0\12\1a\7example\4test\0"), 0 },
+	{ SPAN("\3bad\7example\4test\0"), RR_A, TEST_DNS_SERVFAIL, SPAN(""), 0 },
+	{ SPAN("\4mute\7example\4test\0"), RR_A, TEST_DNS_SILENT, SPAN(""), 0 },
+	{ SPAN("\2no\7example\4test\0"), RR_A, TEST_DNS_NXDOMAIN, SPAN(""), 0 },
 };
 
 struct bench {
 	int              fd;
 	unsigned         asked;		/* questions the server saw */
+	const struct conf *conf;
+	const char      *address;	/* of the server */
 	struct resolver *resolver;
 	struct task     *server;
 	unsigned         waiting;	/* askers */
 	void           (*play)(struct bench *b);
 };
 
-static void add_u16_be(struct buf *out, unsigned value)
-{
-	buf_add_byte(out, (char)(value >> 8));
-	buf_add_byte(out, (char)value);
-}
-
-/* find_row - the zone's row for a question (name, type, class); NULL: NXDOMAIN. */
-static const struct zone_row *find_row(struct span question)
-{
-	for (size_t i = 0; i < COUNT_OF(zone); i++) {
-		struct span type;
-
-		if (question.len != zone[i].name.len + 4 ||
-		    !span_equal_ci(span_first(question, zone[i].name.len), zone[i].name))
-			continue;
-		type = span_skip(question, zone[i].name.len);
-		if ((unsigned)((unsigned char)type.ptr[0] << 8 | (unsigned char)type.ptr[1]) == zone[i].type)
-			return &zone[i];
-	}
-	return NULL;
-}
-
-/* question_of - the first question of a packet: up to and with its class. */
-static struct span question_of(struct span packet)
-{
-	size_t at = 12;
-
-	while (at < packet.len && packet.ptr[at] != 0)
-		at += 1 + (size_t)packet.ptr[at];
-	return span_slice(packet, 12, at + 5 - 12);
-}
-
-static void answer(struct bench *b, struct span packet, const struct sockaddr_in *from)
-{
-	struct span question = question_of(packet);
-	const struct zone_row *row = find_row(question);
-	int rcode = row != NULL ? row->rcode : NXDOMAIN;
-	bool has_data = row != NULL && row->rdata.len > 0;
-	struct buf out;
-
-	b->asked++;
-	if (rcode == SILENT)
-		return;
-	buf_init(&out, 512);
-	buf_add(&out, span_first(packet, 2));
-	add_u16_be(&out, 0x8580u | (unsigned)rcode);
-	add_u16_be(&out, 1);
-	add_u16_be(&out, has_data);
-	add_u16_be(&out, 0);
-	add_u16_be(&out, 0);
-	buf_add(&out, question);
-	if (has_data) {
-		buf_add(&out, span_make("\300\14", 2));
-		add_u16_be(&out, row->type);
-		buf_add(&out, span_make("\0\1\0\0\1\54", 6));
-		add_u16_be(&out, (unsigned)row->rdata.len);
-		buf_add(&out, row->rdata);
-	}
-	sendto(b->fd, out.ptr, out.len, 0, (const struct sockaddr *)from, sizeof(*from));
-	buf_free(&out);
-}
-
 static void serve(void *arg)
 {
 	struct bench *b = arg;
-	struct sockaddr_in from;
-	char packet[1500];
 
 	for (;;) {
-		socklen_t length = sizeof(from);
-		ssize_t got = recvfrom(b->fd, packet, sizeof(packet), 0, (struct sockaddr *)&from, &length);
-
-		if (got > 16)
-			answer(b, span_make(packet, (size_t)got), &from);
-		else if (got < 0 && (errno != EAGAIN || task_wait_fd(b->fd, TASK_READABLE, CLOCK_NEVER) < 0))
+		if (test_dns_serve(b->fd, zone, COUNT_OF(zone)))
+			b->asked++;
+		else if (errno != EAGAIN || task_wait_fd(b->fd, TASK_READABLE, CLOCK_NEVER) < 0)
 			return;
 	}
 }
@@ -145,17 +66,12 @@ static void run_bench(void *arg)
 static void play(void (*part)(struct bench *b), unsigned timeout_s)
 {
 	static struct conf conf;
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t length = sizeof(address);
-	struct bench b = { .play = part };
+	struct bench b = { .play = part, .conf = &conf };
 	char server[64];
 	struct why why;
 
-	b.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(b.fd, (struct sockaddr *)&address, length), 0);
-	assert_int_equal(getsockname(b.fd, (struct sockaddr *)&address, &length), 0);
-	snprintf(server, sizeof(server), "127.0.0.1:%u", ntohs(address.sin_port));
-	conf.dns_servers = server;
+	b.fd = test_dns_open(SOCK_NONBLOCK, server);
+	conf.dns_servers = b.address = server;
 	conf.dns_validate = "auto";
 	conf.inet_protocols = "ipv4";
 	conf.dns_timeout = timeout_s;
@@ -191,6 +107,32 @@ static void address_is_found(void **state)
 {
 	(void)state;
 	play(address_part, 60);
+}
+
+/* Asked past the cache, of the server named. */
+static void one_server_part(struct bench *b)
+{
+	struct dns_request request = { .name = span_lit("a.example.test"), .rr_type = RR_A,
+		                       .server = span_of(b->address) };
+	struct dns_reply reply;
+
+	ask(b, "a.example.test", RR_A, &reply);
+	assert_int_equal(b->asked, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		one_server_ask(b->conf, &request, task_arena(), &reply);
+		assert_int_equal(reply.status, DNS_FOUND);
+		assert_int_equal(b->asked, 2 + i);
+	}
+	request.server = span_lit("not an address");
+	one_server_ask(b->conf, &request, task_arena(), &reply);
+	assert_int_equal(reply.status, DNS_FAILED);
+	assert_int_equal(b->asked, 4);
+}
+
+static void one_server_is_asked_itself(void **state)
+{
+	(void)state;
+	play(one_server_part, 60);
 }
 
 static void exchange_part(struct bench *b)
@@ -349,6 +291,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(address_is_found),
+		cmocka_unit_test(one_server_is_asked_itself),
 		cmocka_unit_test(exchange_is_found),
 		cmocka_unit_test(negatives_are_told_apart),
 		cmocka_unit_test(nonsense_is_not_asked),

@@ -28,14 +28,7 @@ imapd_session_test_CPPFLAGS = $(AM_CPPFLAGS) -DTALK_DIR=\"$(abs_top_srcdir)/test
 imapd_session_test_LDADD = $(LIBS_IMAP) $(TEST_LIBS)
 
 FUZZ_TARGETS += imapd/fuzz_imap_command imapd/fuzz_sequence_set
-imapd_fuzz_imap_command_SOURCES = imapd/fuzz_imap_command.c
-imapd_fuzz_imap_command_LDADD = $(LIBS_IMAP)
-imapd_fuzz_sequence_set_SOURCES = imapd/fuzz_sequence_set.c
-imapd_fuzz_sequence_set_LDADD = $(LIBS_IMAP)
-if FUZZERS
-imapd_fuzz_imap_command_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-imapd_fuzz_sequence_set_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-imapd_fuzz_imap_command_SOURCES += tests/fuzz_main.c
-imapd_fuzz_sequence_set_SOURCES += tests/fuzz_main.c
-endif
+imapd_fuzz_imap_command_SOURCES = imapd/fuzz_imap_command.c $(FUZZ_MAIN)
+imapd_fuzz_imap_command_LDADD = $(LIBS_IMAP) $(FUZZ_LIB)
+imapd_fuzz_sequence_set_SOURCES = imapd/fuzz_sequence_set.c $(FUZZ_MAIN)
+imapd_fuzz_sequence_set_LDADD = $(LIBS_IMAP) $(FUZZ_LIB)

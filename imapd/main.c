@@ -52,8 +52,9 @@ static void serve(struct service_run *run, const struct session_request *r, UNUS
 }
 
 /* Load what sessions need and cannot reach any more: time zone, converters. */
-static void prepare(UNUSED struct service_run *run)
+static void prepare(struct service_run *run)
 {
+	zygote_prepare(run);
 	tzset();
 	charset_prepare();
 }

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/hash.h"
 #include "lib/base/list.h"
 #include "lib/base/span.h"
@@ -28,6 +29,8 @@ struct local {
 	bool                has_one_owner;	/* all mail is under the uid we run as */
 	int                 spawner_fd;	/* else: to the process that becomes users; -1: there is no mail for any */
 	struct ipc_channel *spawner;
+	struct span         junk_folder;	/* for mail out of sight; empty: the INBOX */
+	struct buf          junk_directory;	/* its name below a Maildir */
 	struct hash        *mailboxes;	/* path to struct open_mailbox */
 	struct list         by_use;	/* least recently used first */
 	struct hash        *answers;	/* of the router, for as long as it allows */
@@ -47,15 +50,12 @@ struct delivery {
 	struct deliver_result            result;
 	struct why                       why;
 	const char                      *how;	/* for the log: "delivered to maildir" */
-	struct span                      folder;	/* below the Maildir; empty: the INBOX */
 };
 
 /* Each fills d->result (status, dsn, reason, expansion ...).  They suspend. */
 void deliver_virtual(struct delivery *d);
 void deliver_local(struct delivery *d);
 
-/* set_result - status, with d->why as dsn and reason. */
-void set_result(struct delivery *d, enum deliver_status status);
 
 /* ---- lookup.c ---- */
 
@@ -68,13 +68,15 @@ enum outcome local_owner(struct delivery *d, uid_t *uid, gid_t *gid);
 
 /* ---- mailboxes.c ---- */
 
-/* store_as_us - deliver into the Maildir at path under our own uid; remembers what to sync. */
+/* folder_for - where in the recipient's Maildir the message belongs; empty: the INBOX. */
+struct span folder_for(const struct delivery *d);
+/* store_as_us - deliver into the Maildir at path under our own uid; remembers what to sync.  Suspends. */
 enum outcome store_as_us(struct delivery *d, const char *path);
-/* describe_delivery - what is to be stored.  maildir_open_or_make - that folder of the Maildir (empty: the INBOX), made
- * and subscribed to when missing; 0, or -1 with errno, which cannot_open explains. */
+/* describe_delivery - what is to be stored.  maildir_open_or_make - folder (empty: the INBOX) of the Maildir at path: 0, or
+ * -1 with errno, which cannot_open explains.  Blocking; a folder that is made is synced. */
 void describe_delivery(const struct delivery *d, struct maildir_delivery *out);
-MUST_USE int maildir_open_or_make(struct maildir *md, const char *path, struct span folder, struct arena *arena);
-enum outcome cannot_open(const char *path, struct why *why);
+MUST_USE int maildir_open_or_make(struct maildir *md, const char *path, struct span folder);
+enum outcome cannot_open(const char *path, struct span folder, struct why *why);
 /* checkpoint - syncfs of all file systems that took mail since the last one; false: one failed.  Suspends. */
 bool checkpoint(struct local *l);
 
@@ -98,6 +100,10 @@ enum outcome alias_parse(struct alias_expansion *x, struct span text, struct why
 
 /* ---- report.c ---- */
 
+/* set_result - status, with d->why as dsn and reason. */
+void set_result(struct delivery *d, enum deliver_status status);
+/* set_stored - DELIVER_SENT.  The folder is named in the log alone: reason may reach the sender in a DSN. */
+void set_stored(struct delivery *d);
 /* local_log - the line of this try, in Postfix's form; relay: "virtual" or "local". */
 void local_log(const struct delivery *d, const char *relay);
 

@@ -116,53 +116,63 @@ static int open_inbox(struct maildir *md, const char *path)
 	return maildir_open(md, AT_FDCWD, path, 0);
 }
 
-/* Its first message: make it as a user's own program would. */
-static int make_folder(const char *path, struct span folder)
+int maildir_open_or_make(struct maildir *md, const char *path, struct span folder)
 {
 	struct maildir inbox;
-	struct mailstore *store;
-	enum mail_result result;
-	int error;
+	int result, error;
 
+	if (folder.len == 0)
+		return open_inbox(md, path);
 	if (open_inbox(&inbox, path) < 0)
 		return -1;
-	maildir_close(&inbox);
-	store = mailstore_open(path, false);
-	if (store == NULL)
-		return -1;
-	result = folder_ensure(store, folder, FOLDER_JUNK);
+	result = folder_open_or_make(inbox.dir, folder, md);
 	error = errno;
-	mailstore_close(store);
-	errno = result == MAIL_OVERQUOTA ? ENOSPC : error;
-	return result == MAIL_OK ? 0 : -1;
+	maildir_close(&inbox);
+	errno = error;
+	return result;
 }
 
-int maildir_open_or_make(struct maildir *md, const char *path, struct span folder, struct arena *arena)
-{
-	const char *below = folder.len > 0 ? folder_path(path, folder, arena) : NULL;
+struct open_job {
+	const char    *path;
+	struct span    folder;
+	struct maildir md;
+	int            error;
+};
 
-	if (below == NULL)
-		return open_inbox(md, path);
-	if (maildir_open(md, AT_FDCWD, below, 0) == 0)
-		return 0;
-	if (errno != ENOENT || make_folder(path, folder) < 0)
-		return -1;
-	return maildir_open(md, AT_FDCWD, below, 0);
+static void run_open(void *arg)
+{
+	struct open_job *job = arg;
+
+	job->error = maildir_open_or_make(&job->md, job->path, job->folder) < 0 ? errno : 0;
 }
 
-/* name: what it is remembered by, the path of the folder itself. */
-static struct open_mailbox *open_mailbox(struct local *l, const char *name, const char *path, struct span folder)
+/* An INBOX is open in no time.  A folder may have to be made, with syncs and a lock: off the loop. */
+static int open_directories(struct maildir *md, const char *path, struct span folder)
 {
-	struct arena *arena = arena_new(NULL);
+	struct open_job job = { .path = path, .folder = folder };
+
+	if (folder.len == 0)
+		return maildir_open_or_make(md, path, folder);
+	task_offload(run_open, &job);
+	*md = job.md;
+	errno = job.error;
+	return job.error == 0 ? 0 : -1;
+}
+
+/* at: the directory of folder.  Suspends where folder is not the INBOX. */
+static struct open_mailbox *open_mailbox(struct local *l, const char *at, const char *path, struct span folder)
+{
 	struct open_mailbox *m;
 	struct maildir md;
 	struct stat st;
-	int result = maildir_open_or_make(&md, path, folder, arena), error = errno;
 
-	arena_free(arena);
-	errno = error;
-	if (result < 0)
+	if (open_directories(&md, path, folder) < 0)
 		return NULL;
+	m = hash_get(l->mailboxes, span_of(at));
+	if (m != NULL) {	/* another delivery was faster */
+		maildir_close(&md);
+		return m;
+	}
 	if (fstat(md.dir, &st) < 0) {
 		maildir_close(&md);
 		return NULL;
@@ -170,7 +180,7 @@ static struct open_mailbox *open_mailbox(struct local *l, const char *name, cons
 	maildir_clean_tmp(&md, l->conf->maildir_tmp_lifetime);
 	make_room(l);
 	m = calloc(1, sizeof(*m));
-	if (m == NULL || (m->path = strdup(name)) == NULL)
+	if (m == NULL || (m->path = strdup(at)) == NULL)
 		log_fatal("out of memory (mailbox)");
 	m->md = md;
 	m->device = st.st_dev;
@@ -188,17 +198,17 @@ static bool is_in_place(const struct open_mailbox *m)
 	       ours.st_dev == named.st_dev;
 }
 
-static struct open_mailbox *get_mailbox(struct local *l, const char *path, struct span folder, struct arena *arena)
+static struct open_mailbox *get_mailbox(struct local *l, struct arena *arena, const char *path, struct span folder)
 {
-	const char *below = folder.len > 0 ? folder_path(path, folder, arena) : NULL, *name = below != NULL ? below : path;
-	struct open_mailbox *m = hash_get(l->mailboxes, span_of(name));
+	const char *at = folder.len == 0 ? path : arena_printf(arena, "%s/%s", path, buf_cstr(&l->junk_directory));
+	struct open_mailbox *m = hash_get(l->mailboxes, span_of(at));
 
 	if (m != NULL && m->users == 0 && !is_in_place(m)) {
 		close_mailbox(l, m);
 		m = NULL;
 	}
 	if (m == NULL)
-		m = open_mailbox(l, name, path, folder);
+		m = open_mailbox(l, at, path, folder);
 	if (m == NULL)
 		return NULL;
 	list_remove(&m->node);
@@ -258,22 +268,31 @@ static void run_store(void *arg)
 	job->outcome = mailbox_deliver(job->md, job->delivery, NULL, &job->why);
 }
 
-enum outcome cannot_open(const char *path, struct why *why)
+enum outcome cannot_open(const char *path, struct span folder, struct why *why)
 {
-	return why_errno(why, DEFER, errno == EDQUOT ? "4.2.2" : errno == ENOSPC ? "4.3.1" : "4.2.0",
-	                 "cannot open maildir %s", path);
+	const char *dsn = errno == EDQUOT ? "4.2.2" : errno == ENOSPC ? "4.3.1" : "4.2.0";
+
+	if (folder.len > 0)
+		return why_errno(why, DEFER, dsn, "cannot open folder " SPAN_FMT " of maildir %s", SPAN_ARG(folder), path);
+	return why_errno(why, DEFER, dsn, "cannot open maildir %s", path);
+}
+
+struct span folder_for(const struct delivery *d)
+{
+	return (d->envelope->flags & ENVELOPE_JUNK) != 0 ? d->local->junk_folder : (struct span){ NULL, 0 };
 }
 
 enum outcome store_as_us(struct delivery *d, const char *path)
 {
 	struct local *l = d->local;
-	struct open_mailbox *m = get_mailbox(l, path, d->folder, d->arena);
+	struct span folder = folder_for(d);
+	struct open_mailbox *m = get_mailbox(l, d->arena, path, folder);
 	struct maildir_delivery delivery;
 	struct store_job job;
 	struct touched_fs *fs;
 
 	if (m == NULL)
-		return cannot_open(path, &d->why);
+		return cannot_open(path, folder, &d->why);
 	describe_delivery(d, &delivery);
 	fs = file_system_of(l, m->device, m->md.dir);
 	job = (struct store_job){ .md = &m->md, .delivery = &delivery };

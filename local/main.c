@@ -15,16 +15,9 @@
 #include "lib/mailbox/folders.h"
 #include "local/spawn.h"
 
-enum { REQUESTS_MAX = 100, HEADER_LOOK = 64 * 1024 };
+enum { REQUESTS_MAX = 100, HEADER_LOOK = 64 * 1024, JUNK_DIRECTORY_MAX = 512 };
 
 static const char *const asks[] = { SERVICE_ROUTER, NULL };
-
-void set_result(struct delivery *d, enum deliver_status status)
-{
-	d->result.status = status;
-	d->result.dsn = span_of(d->why.dsn);
-	d->result.reason = span_of(d->why.text);
-}
 
 /* Does the header say already that it was delivered to this address (Delivered-To)? */
 static bool is_loop(const struct delivery *d)
@@ -49,12 +42,6 @@ static void deliver_one(struct delivery *d)
 
 	d->started_us = clock_wall_us();
 	d->result = (struct deliver_result){ .recipient = d->recipient->number };
-	d->how = "delivered to maildir";
-	d->folder = span_lit("");
-	if ((d->envelope->flags & ENVELOPE_JUNK) != 0 && d->local->conf->junk_mailbox_name[0] != '\0') {
-		d->folder = span_of(d->local->conf->junk_mailbox_name);
-		d->how = arena_printf(d->arena, "delivered to maildir, folder " SPAN_FMT, SPAN_ARG(d->folder));
-	}
 	if (is_loop(d)) {
 		why_set(&d->why, REFUSE, "5.4.6", "mail forwarding loop for " SPAN_FMT,
 		        SPAN_ARG(d->recipient->address));
@@ -190,6 +177,20 @@ static void settle_owner(struct local *l)
 		use_spawner(l, !is_local || conf->mydestination[0] != '\0');
 }
 
+static void settle_junk(struct local *l)
+{
+	struct span name = span_of(l->conf->junk_mailbox_name);
+
+	buf_init(&l->junk_directory, JUNK_DIRECTORY_MAX);
+	if (name.len == 0 || span_equal_ci(name, span_lit("INBOX")))
+		return;
+	if (!folder_directory(name, &l->junk_directory))
+		log_fatal("junk_mailbox_name = %s: no name for a folder (levels are separated by /; none is empty, begins "
+		          "with ~ or has a control byte or one of . * %% \" \\; all is UTF-8)",
+		          l->conf->junk_mailbox_name);
+	l->junk_folder = name;
+}
+
 static void prepare(struct service_run *run)
 {
 	static struct local local;
@@ -205,9 +206,8 @@ static void prepare(struct service_run *run)
 	if (!local.sync_always && strcmp(run->conf->maildir_sync, "checkpoint") != 0)
 		log_fatal("maildir_sync = %s: only \"checkpoint\" and \"always\" are known",
 		          run->conf->maildir_sync);
-	if (run->conf->junk_mailbox_name[0] != '\0' && !folder_name_is_valid(span_of(run->conf->junk_mailbox_name)))
-		log_fatal("junk_mailbox_name = %s: cannot be the name of a folder", run->conf->junk_mailbox_name);
 	run->user = &local;
+	settle_junk(&local);
 	settle_owner(&local);
 }
 

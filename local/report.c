@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* report.c - one line for each recipient, in the form Postfix log tools read */
+/* report.c - what became of a recipient: for qmgr, and as a line in the form Postfix log tools read */
 #include <stdio.h>
 
 #include "lib/base/clock.h"
@@ -10,6 +10,24 @@ static const char *const words[] = {
 	[DELIVER_SENT] = "sent", [DELIVER_DEFERRED] = "deferred", [DELIVER_BOUNCED] = "bounced",
 	[DELIVER_EXPANDED] = "sent",
 };
+
+void set_result(struct delivery *d, enum deliver_status status)
+{
+	d->result.status = status;
+	d->result.dsn = span_of(d->why.dsn);
+	d->result.reason = span_of(d->why.text);
+}
+
+void set_stored(struct delivery *d)
+{
+	struct span folder = folder_for(d);
+
+	d->how = "delivered to maildir";
+	why_set(&d->why, DONE, "2.0.0", "%s", d->how);
+	set_result(d, DELIVER_SENT);
+	if (folder.len > 0)
+		d->how = arena_printf(d->arena, "%s folder " SPAN_FMT, d->how, SPAN_ARG(folder));
+}
 
 void local_log(const struct delivery *d, const char *relay)
 {

@@ -15,6 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
+#include "lib/service/places.h"
 
 enum { STORE_TIMEOUT_S = 600, DELIVERY_MAY = MAY_READ_FILES | MAY_WRITE_FILES };
 
@@ -35,8 +36,8 @@ static enum outcome store(const struct store_request *r, struct arena *arena, st
 	};
 	struct maildir md;
 
-	if (maildir_open_or_make(&md, path, r->folder, arena) < 0)
-		return cannot_open(path, why);
+	if (maildir_open_or_make(&md, path, r->folder) < 0)
+		return cannot_open(path, r->folder, why);
 	return mailbox_deliver(&md, &delivery, NULL, why);
 }
 
@@ -120,6 +121,7 @@ static NO_RETURN void run_spawner(const struct service_run *run, int channel)
 		(void)close(run->listeners[i]);
 	(void)signal(SIGCHLD, SIG_IGN);	/* nobody waits: the answer comes over the channel */
 	(void)signal(SIGTERM, SIG_IGN);	/* it ends with the process it serves */
+	places_allow_mail(&box, run->conf);
 	sandbox_enter(&box);
 	sandbox_foresee(DELIVERY_MAY, box.strict);
 	while (spawn_one(channel, box.strict))
@@ -210,7 +212,8 @@ enum outcome store_as(struct delivery *d, const char *path, const char *folder, 
 		return why_set(&d->why, DEFER, "4.3.5", "mydestination is empty: no mail for users of this system");
 	describe_delivery(d, &delivery);
 	request = (struct store_request){
-		.path = span_of(path), .folder = d->folder, .queue_id = delivery.queue_id, .recipient = delivery.recipient,
+		.path = span_of(path), .folder = folder_for(d), .queue_id = delivery.queue_id,
+		.recipient = delivery.recipient,
 		.arrival_s = delivery.arrival_s, .trace = delivery.trace, .content = delivery.content,
 		.content_offset = delivery.content_offset, .content_length = delivery.content_length,
 		.may_be_repeat = delivery.may_be_repeat, .file = delivery.file,

@@ -19,7 +19,7 @@
 	F(M, FD,   peer)
 IPC_DECLARE(spawn_notice, SPAWN_NOTICE);
 
-/* To the process it forked: one message (struct maildir_delivery) for the Maildir at path. */
+/* To the process it forked: one message (struct maildir_delivery) for a folder (empty: the INBOX) of the Maildir at path. */
 #define STORE_REQUEST(F, M)          \
 	F(M, SPAN, path)             \
 	F(M, SPAN, folder)           \

@@ -154,8 +154,7 @@ static void deliver_user(struct delivery *d, struct span name)
 	} else if (job->error == ENOENT) {
 		deliver_unknown(d, user);
 	} else if (store_for(d, &job->entry) == DONE) {
-		why_set(&d->why, DONE, "2.0.0", "delivered to maildir");
-		set_result(d, DELIVER_SENT);
+		set_stored(d);
 	} else {
 		set_result(d, DELIVER_DEFERRED);
 	}

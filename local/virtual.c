@@ -63,8 +63,7 @@ void deliver_virtual(struct delivery *d)
 {
 	switch (store(d)) {
 	case DONE:
-		why_set(&d->why, DONE, "2.0.0", "delivered to maildir");
-		set_result(d, DELIVER_SENT);
+		set_stored(d);
 		break;
 	case DEFER:
 		set_result(d, DELIVER_DEFERRED);

@@ -21,12 +21,7 @@ login_login_test_CPPFLAGS = $(AM_CPPFLAGS) -DTALK_DIR=\"$(abs_top_srcdir)/tests/
 login_login_test_LDADD = $(LIBS_TLS) $(TEST_LIBS)
 
 FUZZ_TARGETS += login/fuzz_imap_prelogin
-login_fuzz_imap_prelogin_SOURCES = login/fuzz_imap_prelogin.c login/imap_command.c
-login_fuzz_imap_prelogin_LDADD = $(LIBS_BASE)
-if FUZZERS
-login_fuzz_imap_prelogin_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-login_fuzz_imap_prelogin_SOURCES += tests/fuzz_main.c
-endif
+login_fuzz_imap_prelogin_SOURCES = login/fuzz_imap_prelogin.c login/imap_command.c $(FUZZ_MAIN)
+login_fuzz_imap_prelogin_LDADD = $(LIBS_BASE) $(FUZZ_LIB)
 
 dist_man_MANS += man/login.8

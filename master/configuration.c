@@ -22,6 +22,14 @@ static const struct { const char *name, *command; } implied[] = {
 	{ SERVICE_TLSMGR, "tlsmgr" },
 };
 
+/* Our filter, where a milter list names it and master.cf does not: one of Postfix never does. */
+static bool wants_mailauth(const struct conf *conf)
+{
+	static const char socket[] = "unix:private/mailauth";
+
+	return strstr(conf->smtpd_milters, socket) != NULL || strstr(conf->non_smtpd_milters, socket) != NULL;
+}
+
 static unsigned cores(void)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -115,20 +123,26 @@ static void add_entry(struct generation *g, const struct master_entry *entry, co
 	endpoints_read(g, unit);
 }
 
+static void add_missing(struct generation *g, const char *name, const char *command)
+{
+	const struct program *program = program_find(command);
+	struct unit          *unit;
+
+	if (configuration_unit(g, name) != NULL)
+		return;
+	unit = add_unit(g, name, "unix", program);
+	if (unit == NULL)
+		return;
+	unit->is_private = (program->flags & PROGRAM_ASKS_TRANSPORTS) == 0;
+	unit->wanted = wanted_workers(g->conf, program, 0);
+}
+
 static void add_implied(struct generation *g)
 {
-	for (size_t i = 0; i < COUNT_OF(implied); i++) {
-		const struct program *program = program_find(implied[i].command);
-		struct unit          *unit;
-
-		if (configuration_unit(g, implied[i].name) != NULL)
-			continue;
-		unit = add_unit(g, implied[i].name, "unix", program);
-		if (unit == NULL)
-			continue;
-		unit->is_private = (program->flags & PROGRAM_ASKS_TRANSPORTS) == 0;
-		unit->wanted = wanted_workers(g->conf, program, 0);
-	}
+	for (size_t i = 0; i < COUNT_OF(implied); i++)
+		add_missing(g, implied[i].name, implied[i].command);
+	if (wants_mailauth(g->conf))
+		add_missing(g, "mailauth", "mailauth");
 }
 
 /* postlogd first: the others then log to somebody who reads. */
@@ -166,8 +180,8 @@ static bool fill(struct generation *g, const char *config_dir, const char **erro
 	if (all == NULL)
 		return false;
 	g->entries = all;
-	g->units = ARENA_NEW_ARRAY(g->arena, struct unit, all->count + COUNT_OF(implied));
-	g->complaints = ARENA_NEW_ARRAY(g->arena, const char *, all->count + COUNT_OF(implied) + 1);
+	g->units = ARENA_NEW_ARRAY(g->arena, struct unit, all->count + COUNT_OF(implied) + 1);
+	g->complaints = ARENA_NEW_ARRAY(g->arena, const char *, all->count + COUNT_OF(implied) + 2);
 	find_programs(g);
 	for (size_t i = 0; i < all->count; i++)
 		add_entry(g, &all->entries[i], all);

@@ -19,6 +19,7 @@
 #include "lib/base/span.h"
 #include "lib/base/sysexits.h"
 #include "lib/sandbox/sandbox.h"
+#include "lib/service/places.h"
 #include "master/master.h"
 
 /* Of these, what a program does not need it drops in turn. */
@@ -104,6 +105,20 @@ static bool take_arguments(int argc, char **argv)
 	return optind == argc;
 }
 
+/* For good, and for all that we start: a reload does not widen it. */
+static void confine(const struct generation *g)
+{
+	struct sandbox box = { .root = SANDBOX_NO_ROOT };
+	struct stat    st;
+
+	places_allow_suite(&box, g->conf);
+	/* A program may be a link that leads out of daemon_directory. */
+	for (size_t i = 0; i < g->count; i++)
+		if (lstat(g->units[i].path, &st) == 0 && S_ISLNK(st.st_mode))
+			sandbox_allow_programs(&box, g->units[i].path);
+	sandbox_supervise(&box);
+}
+
 static void set_up(struct arena *arena)
 {
 	const char *error = NULL;
@@ -121,7 +136,7 @@ static void set_up(struct arena *arena)
 		give_up(error);
 	if (supervisor.is_privileged)
 		keep_needed_capabilities();
-	sandbox_supervise();
+	confine(supervisor.now);
 }
 
 int main(int argc, char **argv)

@@ -38,6 +38,7 @@ enum program_flags {
 	PROGRAM_ASKS_TRANSPORTS = 8,
 	PROGRAM_ACCEPTS_ITSELF = 16,	/* has no loop: connections come by its listener only */
 	PROGRAM_ASKS_MILTERS = 64,	/* is connected to the milters its configuration names */
+	PROGRAM_MAKES_SOCKET = 128,	/* its listener is its own affair: libmilter takes none of ours */
 	PROGRAM_KNOWS_ASKERS = 32,	/* is told the program at the other end (router_asker) */
 };
 

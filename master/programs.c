@@ -18,6 +18,7 @@ static const char *const local_asks[] = { SERVICE_ROUTER, NULL };
 static const char *const login_asks[] = {
 	SERVICE_AUTH, SERVICE_TLSMGR, SERVICE_IMAPD, SERVICE_POP3D, NULL
 };
+static const char *const mailauth_asks[] = { SERVICE_DNS, NULL };
 static const char *const none[] = { NULL };
 
 static const struct program programs[] = {
@@ -39,6 +40,7 @@ static const struct program programs[] = {
 	{ "login",      "login",    SOCK_STREAM,    0, login_asks },
 	{ "imapd",      "imapd",    SOCK_SEQPACKET, PROGRAM_SINGLE | PROGRAM_ACCEPTS_ITSELF, none },
 	{ "pop3d",      "pop3d",    SOCK_SEQPACKET, PROGRAM_SINGLE | PROGRAM_ACCEPTS_ITSELF, none },
+	{ "mailauth",   "mailauth", SOCK_STREAM,    PROGRAM_SINGLE | PROGRAM_MAKES_SOCKET, mailauth_asks },
 	{ "postlogd",   "postlogd", SOCK_DGRAM,     PROGRAM_SINGLE, none },
 	/* Their work is part of other programs. */
 	{ "cleanup",    NULL, 0, 0, none },

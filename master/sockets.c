@@ -98,5 +98,7 @@ bool sockets_open(struct unit *unit, struct unit *old, const struct conf *conf, 
 	}
 	if (old != NULL)
 		sockets_close(old);
+	if ((unit->program->flags & PROGRAM_MAKES_SOCKET) != 0)
+		return true;
 	return unit->is_inet ? open_inet(unit, conf, arena, error) : open_unix(unit, arena, error);
 }

@@ -26,6 +26,7 @@ static const struct service pop3d = {
 	.name = "pop3d",
 	.root = SANDBOX_NO_ROOT,
 	.may = MAY_ACCEPT | MAY_READ_FILES | MAY_WRITE_FILES | MAY_FORK | MAY_BECOME_USER,
+	.prepare = zygote_prepare,
 	.blocking_main = run_zygote,
 };
 

@@ -132,7 +132,7 @@ static void prepare(struct service_run *run)
 	allowed_prepare(run->conf);
 	run->sandbox.files_max = FILES_MAX;
 	run->sandbox.root_path = run->conf->queue_directory;
-	sandbox_allow(&run->sandbox, run->is_privileged ? "/" : run->conf->queue_directory, true);
+	sandbox_allow(&run->sandbox, run->conf->queue_directory, true);
 	qmgr->ipc = (struct ipc_server){
 		.handlers = handlers, .count = COUNT_OF(handlers), .user = qmgr, .most_requests = REQUESTS_MAX,
 		.opened = intake_opened, .closed = intake_closed,

@@ -11,10 +11,5 @@ router_resolve_test_SOURCES = router/resolve_test.c $(router_parts)
 router_resolve_test_LDADD = lib/ipc/libipc.a $(LIBS_TABLE) $(TEST_LIBS)
 
 FUZZ_TARGETS += router/fuzz_address
-router_fuzz_address_SOURCES = router/fuzz_address.c $(router_parts)
-router_fuzz_address_LDADD = lib/ipc/libipc.a $(LIBS_TABLE)
-if FUZZERS
-router_fuzz_address_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-router_fuzz_address_SOURCES += tests/fuzz_main.c
-endif
+router_fuzz_address_SOURCES = router/fuzz_address.c $(router_parts) $(FUZZ_MAIN)
+router_fuzz_address_LDADD = lib/ipc/libipc.a $(LIBS_TABLE) $(FUZZ_LIB)

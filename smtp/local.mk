@@ -16,10 +16,5 @@ smtp_deliver_test_LDADD = lib/queue/libqueue.a lib/smtp/libsmtp.a $(LIBS_TLS) $(
 dist_man_MANS += man/smtp.8
 
 FUZZ_TARGETS += smtp/fuzz_content
-smtp_fuzz_content_SOURCES = smtp/fuzz_content.c smtp/content.c smtp/smtp.h
-smtp_fuzz_content_LDADD = $(LIBS_NET)
-if FUZZERS
-smtp_fuzz_content_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-smtp_fuzz_content_SOURCES += tests/fuzz_main.c
-endif
+smtp_fuzz_content_SOURCES = smtp/fuzz_content.c smtp/content.c smtp/smtp.h $(FUZZ_MAIN)
+smtp_fuzz_content_LDADD = $(LIBS_NET) $(FUZZ_LIB)

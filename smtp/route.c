@@ -3,7 +3,6 @@
  *
  * Answers come from strangers: at most MX_MAX exchangers of ADDRESSES_MAX addresses each are looked at.  An
  * exchanger that is ourselves cuts off itself and all that are no better, or mail would go round. */
-#include <idn2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -11,6 +10,7 @@
 #include "lib/base/codec.h"
 #include "lib/net/rdata.h"
 #include "lib/smtp/address.h"
+#include "lib/smtp/idn.h"
 #include "smtp/smtp.h"
 
 enum { MX_MAX = 20, ADDRESSES_MAX = 10 };
@@ -56,21 +56,6 @@ static bool port_number(struct span text, unsigned *port)
 	return false;
 }
 
-/* to_ascii - a domain as DNS knows it (RFC 6531 3.2: A-labels); one that has no such form stays, and is not found. */
-static struct span to_ascii(struct arena *arena, struct span domain)
-{
-	uint8_t *ascii = NULL;
-
-	if (!smtp_has_8bit(domain))
-		return domain;
-	if (idn2_lookup_u8((const uint8_t *)arena_cstr(arena, domain), &ascii,
-	                   IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK) {
-		domain = arena_dup(arena, span_of((const char *)ascii));
-		idn2_free(ascii);
-	}
-	return domain;
-}
-
 enum outcome nexthop_parse(const struct client *client, struct arena *arena, struct span text,
                            struct nexthop *out, struct why *why)
 {
@@ -94,7 +79,7 @@ enum outcome nexthop_parse(const struct client *client, struct arena *arena, str
 		return why_set(why, DEFER, "4.3.5", "bad next hop " SPAN_FMT, SPAN_ARG(out->text));
 	if (is_bracketed && span_starts_ci(out->domain, span_lit("ipv6:")))
 		out->domain = span_skip(out->domain, 5);
-	out->domain = to_ascii(arena, out->domain);
+	out->domain = idn_to_ascii(arena, out->domain);
 	out->use_mx = !is_bracketed && !client->is_lmtp;
 	return DONE;
 }

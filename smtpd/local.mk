@@ -53,10 +53,5 @@ smtpd_client_table_test_LDADD = smtpd/libsmtpd.a lib/base/libbase.a $(TEST_LIBS)
 dist_man_MANS += man/smtpd.8 man/maildrop.8
 
 FUZZ_TARGETS += smtpd/fuzz_smtp_command
-smtpd_fuzz_smtp_command_SOURCES = smtpd/fuzz_smtp_command.c smtpd/fake_backend.c smtpd/fake_backend.h $(FAKE_MILTER)
-smtpd_fuzz_smtp_command_LDADD = smtpd/libsmtpd.a $(LIBS_SMTPD)
-if FUZZERS
-smtpd_fuzz_smtp_command_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-smtpd_fuzz_smtp_command_SOURCES += tests/fuzz_main.c
-endif
+smtpd_fuzz_smtp_command_SOURCES = smtpd/fuzz_smtp_command.c smtpd/fake_backend.c smtpd/fake_backend.h $(FAKE_MILTER) $(FUZZ_MAIN)
+smtpd_fuzz_smtp_command_LDADD = smtpd/libsmtpd.a $(LIBS_SMTPD) $(FUZZ_LIB)

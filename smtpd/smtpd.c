@@ -107,6 +107,8 @@ void smtpd_log_event(struct smtpd *s, const char *kind, const char *stage, struc
 	bool is_cleanup = strcmp(stage, "END-OF-MESSAGE") == 0 && strncmp(kind, "milter-", 7) == 0;
 	struct buf line;
 
+	if (to.len == 0 && s->mail != NULL && s->mail->recipient_count == 1)
+		to = s->mail->recipients[0].address;
 	buf_init(&line, BUF_NO_LIMIT);
 	buf_addf(&line, "%s: %s: %s from " SPAN_FMT ": %s;", smtpd_queue_id(s), kind, stage, SPAN_ARG(s->peer.label),
 	         text);

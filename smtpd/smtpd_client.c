@@ -88,30 +88,6 @@ bool smtpd_peer_identify(struct smtpd *s)
 	return true;
 }
 
-/* "1.2.0.192.in-addr.arpa" or the 32 nibbles of ip6.arpa. */
-static struct span reverse_domain(struct arena *arena, struct span address)
-{
-	struct net_address a;
-	unsigned char bytes[16];
-	struct net_cidr cidr;
-	struct buf name;
-	struct span out;
-
-	if (!net_address_parse(address, 0, &a) || !net_cidr_parse(address, &cidr))
-		return span_lit("");
-	memcpy(bytes, cidr.bytes, sizeof(bytes));
-	if (cidr.family == AF_INET)
-		return arena_printf_span(arena, "%u.%u.%u.%u.in-addr.arpa", bytes[3], bytes[2], bytes[1],
-		                         bytes[0]);
-	buf_init(&name, 128);
-	for (int i = 15; i >= 0; i--)
-		buf_addf(&name, "%x.%x.", bytes[i] & 15u, bytes[i] >> 4);
-	buf_add_cstr(&name, "ip6.arpa");
-	out = arena_dup(arena, buf_span(&name));
-	buf_free(&name);
-	return out;
-}
-
 /* Does name lead back to the client's address?  Anybody can claim any name in their own reverse zone. */
 static enum smtpd_dns confirm_name(struct smtpd *s, struct span name, uint64_t deadline)
 {
@@ -156,7 +132,7 @@ void smtpd_peer_resolve(struct smtpd *s)
 	}
 	if (!s->conf->smtpd_peername_lookup)
 		return;
-	found = smtpd_dns(s, reverse_domain(s->per_command, p->text), RR_PTR, &answers, deadline);
+	found = smtpd_dns(s, net_reverse_name(s->per_command, &p->address), RR_PTR, &answers, deadline);
 	p->name_code = p->reverse_code = found == SMTPD_DNS_FAILED ? 4 : 5;
 	if (found != SMTPD_DNS_FOUND || !rdata_next(&answers, &rdata) ||
 	    !rdata_name(s->arena, rdata, &name) || !is_host_name(name))

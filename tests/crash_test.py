@@ -87,12 +87,18 @@ class Crash(unittest.TestCase):
                 found.append(match.group(1).decode())
         return found
 
+    def what_waits(self):
+        """Of the first messages still queued: their entries and all that the log says of them."""
+        listing = self.host.tool("postqueue", "-j", check=False).stdout.splitlines()[:3]
+        ids = re.findall(r'"queue_id": ?"(\w+)"', " ".join(listing))
+        return "\n".join(listing + [x for x in self.host.log().splitlines() if any(i in x for i in ids)])
+
     def check(self, marks):
         """Each acknowledged message is in a Maildir, once, when the queue has drained."""
         self.assertGreaterEqual(self.kills, 3, "too few kills to prove anything")
         print(f"# {self.kills} kills, {len(marks)} acknowledged")
         self.host.call("flush")
-        wait_until(lambda: self.host.queued() == 0, 60, self.host.log_tail)
+        wait_until(lambda: self.host.queued() == 0, 60, self.what_waits)
         found = self.stored()
         lost = set(marks) - set(found)
         self.assertEqual(lost, set(), f"lost {len(lost)} of {len(marks)}")

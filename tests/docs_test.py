@@ -18,7 +18,7 @@ GENERATED = BUILD / "man" / "postconf.5"
 LINK = ".so "
 NAME = re.compile(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b")
 # Words of the pages that look like parameters and are something else: rules of smtpd, fields of passwd-files.
-OTHER_NAMES = {"check_policy_service", "permit_mx_backup", "permit_tls_clientcerts", "reject_unverified_recipient",
+OTHER_NAMES = {"auth_results", "check_policy_service", "permit_mx_backup", "permit_tls_clientcerts", "reject_unverified_recipient",
                "reject_unverified_sender", "allow_nets", "userdb_gid", "userdb_home", "userdb_mail",
                "userdb_mail_path", "userdb_uid"}
 OPTION_WORD = re.compile(r"\bFl ((?:[A-Za-z#]+)(?: (?:\||,) (?!Fl)[A-Za-z#]+)*)")

@@ -152,7 +152,8 @@ service lmtp {{
 
 
 class Postfix(Peer):
-    """Postfix with Maildirs for a@pf.test, b@pf.test under dir/mail; settings are lines of main.cf."""
+    """Postfix with Maildirs for MAILBOXES under dir/mail; settings are lines of main.cf."""
+    MAILBOXES = {"a@pf.test": "a/", "b@pf.test": "b/"}
     MASTER = """
 127.0.0.1:{port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
@@ -180,6 +181,7 @@ postlog unix-dgram n - n - 1 postlogd
     def __init__(self, uid, **settings):
         super().__init__()
         self.uid, self.port = uid, free_port()
+        self.more_services = ""         # lines of master.cf
         self.settings = {
             "compatibility_level": "3.6", "config_directory": self.dir / "etc",
             "queue_directory": self.dir / "queue", "data_directory": self.dir / "data",
@@ -202,10 +204,12 @@ postlog unix-dgram n - n - 1 postlogd
             (self.dir / name).mkdir()
         shutil.chown(self.dir / "data", "postfix")
         os.chown(self.dir / "mail", self.uid, self.uid)
-        (self.dir / "etc" / "vmailbox").write_text("a@pf.test a/\nb@pf.test b/\n")
+        (self.dir / "etc" / "vmailbox").write_text(
+            "".join(f"{address} {folder}\n" for address, folder in self.MAILBOXES.items()))
         (self.dir / "etc" / "main.cf").write_text(
             "".join(f"{name} = {value}\n" for name, value in self.settings.items()))
-        (self.dir / "etc" / "master.cf").write_text(self.MASTER.format(port=self.port).lstrip())
+        (self.dir / "etc" / "master.cf").write_text(
+            self.MASTER.format(port=self.port).lstrip() + self.more_services)
         with open(self.dir / "start.out", "w") as out:
             done = subprocess.run(["/usr/sbin/postfix", "-c", self.dir / "etc", "start"], stdout=out, stderr=out)
         if done.returncode != 0:

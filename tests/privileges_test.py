@@ -12,7 +12,7 @@ import smtplib
 import tempfile
 import unittest
 
-from posterntest import SANITIZERS, Instance, loose_tls, main, message, wait_until
+from posterntest import SANITIZERS, TOP, Instance, loose_tls, main, message, wait_until
 
 # Program -> its uid in tests/instance (OWNERS there).  local keeps the mail owner's uid.
 UIDS = {"smtpd": 64102, "qmgr": 64101, "router": 64104, "dns": 64103, "auth": 64105,
@@ -22,6 +22,8 @@ EMPTY_ROOT = {"smtpd", "login", "smtp", "tlsmgr"}
 # user and confines itself before it sees a byte of mail (reliability-security.md section 5).
 SPAWNERS = {"imap-session", "pop3-session", "local"}
 SESSION_UID = 64120
+# Daemons of a sanitizer build write reports below the build folder.
+REPORTS = [str(TOP)] if SANITIZERS else []
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 4096, 16384, 1 << 18
 SETGID, SETUID = 1 << 6, 1 << 7
 
@@ -267,6 +269,21 @@ class SystemUsers(unittest.TestCase):
                 self.assertEqual([p.stat().st_uid for p in (base / user).rglob("new/*")], [uid])
             wait_until(lambda: "virtual_uid_maps has no usable entry" in host.log(), 30, host.log_tail)
         shutil.rmtree(base)
+
+    def test_nothing_writes_outside_mail_directories(self):
+        """Landlock of master and of the spawner: the kernel shows it nowhere, so a delivery tries it."""
+        new = self.home / "Maildir" / "new"
+        with tempfile.TemporaryDirectory(prefix="postern-only-") as only, \
+                Instance("users=1", "main.mydestination=sys.test",
+                         f"main.mail_directories={' '.join([only, *REPORTS])}") as host:
+            before = len(list(new.iterdir())) if new.is_dir() else 0
+            with smtplib.SMTP("127.0.0.1", host.port("smtp"), timeout=30) as s:
+                s.send_message(message("x", to="sysuser@sys.test"))
+                s.send_message(message("y", to="u1@example.test"))
+            wait_until(lambda: "status=deferred" in host.log(), 30, host.log_tail)
+            self.assertIn("Permission denied", host.log())
+            self.assertEqual(len(list(new.iterdir())) if new.is_dir() else 0, before)
+            host.wait_for_mails("u1", 1)    # virtual_mailbox_base counts always
 
     def test_a_lost_spawner_is_replaced(self):
         _, spawners = self.local()

@@ -3,11 +3,12 @@
 
 BUILD_PACKAGES="autoconf automake gcc make pkg-config libc6-dev linux-libc-dev libssl-dev libunbound-dev
 	libdb5.3-dev libpcre2-dev libidn2-dev libseccomp-dev libcap-dev libcrypt-dev zlib1g-dev libmilter-dev libpsl-dev publicsuffix
-	libcmocka-dev openssl python3 dns-root-data ca-certificates"
-TEST_PACKAGES="curl mandoc swaks libnet-ssleay-perl procps isync mutt valgrind
+	libexpat1-dev libcmocka-dev openssl python3 dns-root-data ca-certificates"
+TEST_PACKAGES="curl mandoc swaks libnet-ssleay-perl procps isync mutt valgrind iproute2 python3-cryptography
 	python3-milter python3-dkim opendkim opendkim-tools opendmarc rspamd libxml2-utils"
 
-PEER_PACKAGES="postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd"
+PEER_PACKAGES="postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd \
+	libopendkim-dev python3-nacl python3-authres python3-dnspython"
 
 # install_packages [test|peers] - install what is missing, as root or through sudo; say what is done.
 install_packages()
@@ -36,6 +37,7 @@ install_packages()
 	# RUNLEVEL=1: what comes with a daemon does not start it (invoke-rc.d).
 	$as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends \
 		$missing >/dev/null
+	packages_changed=yes
 }
 
 # build_in FOLDER [configure options] - configure once, then make; prints a dot for each file compiled.
@@ -48,7 +50,8 @@ build_in()
 		echo "==> Making ./configure"
 		./autogen >"$folder/autogen.log" 2>&1 || { cat "$folder/autogen.log"; exit 1; }
 	fi
-	if [ ! -f "$folder/Makefile" ] || [ configure -nt "$folder/config.status" ]; then
+	if [ ! -f "$folder/Makefile" ] || [ configure -nt "$folder/config.status" ] ||
+		[ -n "${packages_changed:-}" ]; then	# what configure looks for may be there now
 		echo "==> Configuring in $folder"
 		(cd "$folder" && ../configure -q "$@") || exit 1
 	fi

@@ -30,7 +30,9 @@ static const struct {
 	{ "status",   postern_status,   "say whether it runs; exit status 0 when it does" },
 	{ "flush",    postern_flush,    "try to deliver all waiting mail now" },
 	{ "check",    postern_check,    "look for mistakes in configuration and permissions" },
+	{ "dkim",     postern_dkim,     "make, show and rotate the keys that sign mail" },
 	{ "user",     user,             "add, change and remove mail users" },
+	{ "dmarc",    postern_dmarc,    "what other hosts report about our domains" },
 };
 
 static int usage(void)

@@ -21,6 +21,8 @@ int postern_reload(struct postern *p, int argc, char **argv);
 int postern_status(struct postern *p, int argc, char **argv);
 int postern_flush(struct postern *p, int argc, char **argv);
 int postern_check(struct postern *p, int argc, char **argv);
+int postern_dmarc(struct postern *p, int argc, char **argv);
+int postern_dkim(struct postern *p, int argc, char **argv);
 
 /* postern_user - a program of its own in postern_user.c: argv[0] is the subcommand; takes the configuration folder
  * from MAIL_CONFIG. */

@@ -57,6 +57,16 @@ const char *clock_rfc5322(uint64_t wall_us, char out[CLOCK_RFC5322_SIZE])
 	return out;
 }
 
+const char *clock_date(uint64_t wall_us, char out[CLOCK_DATE_SIZE])
+{
+	time_t seconds = (time_t)(wall_us / CLOCK_SECOND_US);
+	struct tm t = { 0 };
+
+	(void)localtime_r(&seconds, &t);
+	(void)strftime(out, CLOCK_DATE_SIZE, "%Y-%m-%d %H:%M", &t);	/* digits only: no locale in it */
+	return out;
+}
+
 const char *clock_delay(uint64_t from_us, uint64_t to_us, char out[CLOCK_DELAY_SIZE])
 {
 	uint64_t us = to_us > from_us ? to_us - from_us : 0;

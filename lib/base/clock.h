@@ -20,6 +20,10 @@ enum { CLOCK_RFC5322_SIZE = 40 };
 /* clock_rfc5322 - "Mon, 23 Nov 2026 23:20:44 +0000 (UTC)" in local time (RFC 5322 3.3). */
 const char *clock_rfc5322(uint64_t wall_us, char out[CLOCK_RFC5322_SIZE]);
 
+enum { CLOCK_DATE_SIZE = 24 };
+/* clock_date - "2026-11-28 01:02" in local time, for people. */
+const char *clock_date(uint64_t wall_us, char out[CLOCK_DATE_SIZE]);
+
 enum { CLOCK_DELAY_SIZE = 24 };
 /* clock_delay - the time between two moments in seconds, as Postfix logs it: two significant digits, but none
  * beyond hundredths (delay_logging_resolution_limit); "0" when to_us is not later. */

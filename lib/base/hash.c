@@ -5,6 +5,7 @@
  * that is filled and emptied for ever stays as fast as new. */
 #include "lib/base/hash.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,16 +85,19 @@ uint64_t siphash_with(const uint64_t key[2], struct span s)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+static uint64_t process_key[2];
+
+static void make_process_key(void)
+{
+	random_bytes(process_key, sizeof(process_key));
+}
+
 uint64_t siphash(struct span s)
 {
-	static uint64_t key[2];
-	static bool has_key;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	if (!has_key) {
-		random_bytes(key, sizeof(key));
-		has_key = true;
-	}
-	return siphash_with(key, s);
+	(void)pthread_once(&once, make_process_key);	/* mailauth has threads */
+	return siphash_with(process_key, s);
 }
 
 static struct entry *new_slots(size_t count)

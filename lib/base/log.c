@@ -33,6 +33,9 @@ static struct {
 	unsigned long dropped;
 } logger = { .ident = "postern", .sink = LOG_TO_STDERR, .fd = -1 };
 
+/* Offload threads log, and mailauth has a thread a session: a line is built and sent by one at a time. */
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
 static const struct {
 	const char *prefix;	/* Postfix's word in front of the text */
 	int         severity;	/* syslog's number */
@@ -57,6 +60,7 @@ static int connect_syslog(void)
 static void learn_pid(void)
 {
 	logger.pid = (int)getpid();
+	(void)pthread_mutex_init(&one_at_a_time, NULL);	/* whoever held it is not in this process */
 }
 
 void log_open(const char *ident, enum log_sink sink, int fd)
@@ -181,7 +185,8 @@ static size_t whole_lines(const char *bytes, size_t len)
 	return end != NULL ? (size_t)(end - bytes) + 1 : LOG_DATAGRAM_MAX;
 }
 
-bool log_flush(void)
+/* flush - with the lock. */
+static bool flush(void)
 {
 	size_t done = 0;
 	bool has_room = true;
@@ -200,6 +205,16 @@ bool log_flush(void)
 	return has_room;
 }
 
+bool log_flush(void)
+{
+	bool has_room;
+
+	(void)pthread_mutex_lock(&one_at_a_time);
+	has_room = flush();
+	(void)pthread_mutex_unlock(&one_at_a_time);
+	return has_room;
+}
+
 /* send_line - one finished line (n bytes, no line end); false when there was no room for it. */
 static bool send_line(char *line, size_t n)
 {
@@ -210,7 +225,7 @@ static bool send_line(char *line, size_t n)
 		if (!keep_line(line, n))
 			return false;
 		if (!logger.is_deferred || logger.pending_len >= LOG_DATAGRAM_MAX / 2)
-			(void)log_flush();
+			(void)flush();
 		return true;
 	}
 	if (logger.sink == LOG_TO_STDERR || logger.sink == LOG_TO_FD) {
@@ -256,6 +271,7 @@ static size_t begin_line(char *line, size_t room, const char *ident, enum log_le
 	return n > 0 ? (size_t)n : 0;
 }
 
+/* log_text - with the lock. */
 static void log_text(const char *ident, enum log_level level, const char *text)
 {
 	char line[LINE_BUFFER];
@@ -288,7 +304,9 @@ static void log_args(const char *ident, enum log_level level, const char *format
 	int error = errno;
 
 	(void)vsnprintf(text, sizeof(text), format, args);
+	(void)pthread_mutex_lock(&one_at_a_time);
 	log_text(ident, level, text);
+	(void)pthread_mutex_unlock(&one_at_a_time);
 	errno = error;
 }
 

@@ -19,14 +19,7 @@ lib_conf_master_test_SOURCES = lib/conf/master_test.c
 lib_conf_master_test_LDADD = $(LIBS_CONF) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/conf/fuzz_main_cf lib/conf/fuzz_master_cf
-lib_conf_fuzz_main_cf_SOURCES = lib/conf/fuzz_main_cf.c
-lib_conf_fuzz_main_cf_LDADD = $(LIBS_CONF)
-lib_conf_fuzz_master_cf_SOURCES = lib/conf/fuzz_master_cf.c
-lib_conf_fuzz_master_cf_LDADD = $(LIBS_CONF)
-if FUZZERS
-lib_conf_fuzz_main_cf_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_conf_fuzz_master_cf_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-lib_conf_fuzz_main_cf_SOURCES += tests/fuzz_main.c
-lib_conf_fuzz_master_cf_SOURCES += tests/fuzz_main.c
-endif
+lib_conf_fuzz_main_cf_SOURCES = lib/conf/fuzz_main_cf.c $(FUZZ_MAIN)
+lib_conf_fuzz_main_cf_LDADD = $(LIBS_CONF) $(FUZZ_LIB)
+lib_conf_fuzz_master_cf_SOURCES = lib/conf/fuzz_master_cf.c $(FUZZ_MAIN)
+lib_conf_fuzz_master_cf_LDADD = $(LIBS_CONF) $(FUZZ_LIB)

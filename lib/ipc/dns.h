@@ -6,10 +6,12 @@
 #include "lib/ipc/ipc.h"
 
 /* name: presentation form without trailing dot, US-ASCII (A-labels).  rr_type: number (1 A, 5 CNAME, 12 PTR, 15 MX,
- * 16 TXT, 28 AAAA, 33 SRV, 52 TLSA ...). */
+ * 16 TXT, 28 AAAA, 33 SRV, 52 TLSA ...).  server: ask this name server (as dns_servers has it: "192.0.2.1:53",
+ * "[2001:db8::1]:53") alone and believe no cache; empty: as usual. */
 #define DNS_REQUEST(F, M) \
 	F(M, SPAN, name)  \
-	F(M, U64,  rr_type)
+	F(M, U64,  rr_type) \
+	F(M, SPAN, server)
 IPC_DECLARE(dns_request, DNS_REQUEST);
 
 enum dns_status {

@@ -25,10 +25,5 @@ lib_ipc_channel_test_SOURCES = lib/ipc/channel_test.c
 lib_ipc_channel_test_LDADD = $(LIBS_IPC) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/ipc/fuzz_ipc
-lib_ipc_fuzz_ipc_SOURCES = lib/ipc/fuzz_ipc.c
-lib_ipc_fuzz_ipc_LDADD = $(LIBS_IPC)
-if FUZZERS
-lib_ipc_fuzz_ipc_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-lib_ipc_fuzz_ipc_SOURCES += tests/fuzz_main.c
-endif
+lib_ipc_fuzz_ipc_SOURCES = lib/ipc/fuzz_ipc.c $(FUZZ_MAIN)
+lib_ipc_fuzz_ipc_LDADD = $(LIBS_IPC) $(FUZZ_LIB)

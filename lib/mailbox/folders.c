@@ -252,7 +252,8 @@ static int make_folder(int root, const char *path)
 	fd = fs_open_at(md.dir, "maildirfolder", O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
 	if (fd >= 0)
 		close(fd);
-	if (fd >= 0 && fs_rename_new(root, draft, root, path) == 0) {
+	/* What is in it must survive a power cut with its name: mail is delivered into it at once. */
+	if (fd >= 0 && fs_sync(md.dir) == 0 && fs_rename_new(root, draft, root, path) == 0) {
 		maildir_close(&md);
 		return fs_sync(root);
 	}
@@ -292,31 +293,34 @@ enum mail_result folder_create(struct mailstore *s, struct span name, unsigned s
 	return result;
 }
 
-enum mail_result folder_ensure(struct mailstore *s, struct span name, unsigned special_use)
+/* Subscribed to first: a crash in between may leave a name without folder, not a folder that nobody is shown. */
+static int make_subscribed(int root, struct span name, const char *path)
 {
-	enum mail_result result;
-
-	if (is_inbox(name) || folder_exists(s, name))
-		return MAIL_OK;
-	result = folder_create(s, name, special_use);
-	/* Made by another at the same time: that one subscribes. */
-	if (result != MAIL_OK)
-		return result == MAIL_EXISTS ? MAIL_OK : result;
-	return folder_subscribe(s, name, true);
+	if (subscriptions_set(root, name, true) < 0) {
+		if (errno == EDQUOT || errno == ENOSPC)
+			return -1;
+		log_warning("cannot subscribe to the new folder " SPAN_FMT ": %s", SPAN_ARG(name), strerror(errno));
+	}
+	return make_folder(root, path) == 0 || errno == EEXIST ? 0 : -1;
 }
 
-const char *folder_path(const char *root, struct span name, struct arena *arena)
+int folder_open_or_make(int root_fd, struct span name, struct maildir *md)
 {
 	struct buf directory;
-	const char *path = NULL;
+	const char *path;
+	int result = -1, error = EINVAL;
 
+	*md = (struct maildir){ -1, -1, -1, -1 };
 	buf_init(&directory, DIRECTORY_BYTES);
-	if (is_inbox(name))
-		path = root;
-	else if (folder_name_is_valid(name) && store_directory(name, &directory))
-		path = arena_printf(arena, "%s/" SPAN_FMT, root, SPAN_ARG(buf_span(&directory)));
+	if (folder_directory(name, &directory) && (path = buf_cstr(&directory)) != NULL) {
+		result = maildir_open(md, root_fd, path, 0);
+		if (result < 0 && errno == ENOENT && make_subscribed(root_fd, name, path) == 0)
+			result = maildir_open(md, root_fd, path, 0);
+		error = errno;
+	}
 	buf_free(&directory);
-	return path;
+	errno = error;
+	return result;
 }
 
 static bool unlink_entry(void *user, struct span name)

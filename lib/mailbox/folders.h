@@ -12,6 +12,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/attributes.h"
+#include "lib/base/buf.h"
 #include "lib/base/span.h"
 #include "lib/mailbox/mailbox.h"
 
@@ -42,15 +43,18 @@ MUST_USE enum mail_result folders_list(struct mailstore *s, struct arena *arena,
                                        size_t *count);
 /* folder_name_is_valid - could be made here: MAIL_CANNOT names fail this. */
 bool folder_name_is_valid(struct span name);
+/* folder_directory - where name is, or could be made, below the user's Maildir (".Work.2024"; INBOX: "."), in place of
+ * what out holds; false when the name is not valid. */
+MUST_USE bool folder_directory(struct span name, struct buf *out);
 bool folder_exists(struct mailstore *s, struct span name);
 
 /* folder_create - with a special use (one of the bits) or 0.  A trailing '/' is dropped.  Missing parents are not
  * made.  MAIL_EXISTS, MAIL_CANNOT. */
 MUST_USE enum mail_result folder_create(struct mailstore *s, struct span name, unsigned special_use);
-/* folder_ensure - make the folder and subscribe to it, when it is not there (a delivery that names it). */
-MUST_USE enum mail_result folder_ensure(struct mailstore *s, struct span name, unsigned special_use);
-/* folder_path - its directory, of a user's Maildir at root ("ROOT/.Junk"); NULL when it could not be made here. */
-const char *folder_path(const char *root, struct span name, struct arena *arena);
+/* folder_open_or_make - the directories of a folder below root_fd, a user's Maildir, for a delivery; made, and subscribed
+ * to, when missing, as a client would.  0, or -1 with errno (EINVAL: no name for a folder) and md closed.
+ * Blocking, with syncs. */
+MUST_USE int folder_open_or_make(int root_fd, struct span name, struct maildir *md);
 /* folder_delete - with its messages; folders below stay.  INBOX: MAIL_CANNOT. */
 MUST_USE enum mail_result folder_delete(struct mailstore *s, struct span name);
 /* folder_rename - with all folders below; INBOX: its messages move to the new folder, it stays, empty (RFC 3501

@@ -21,28 +21,6 @@ static enum mail_result create(struct test_store *t, const char *name)
 	return folder_create(t->store, span_of(name), 0);
 }
 
-static void test_ensure(void **state)
-{
-	struct test_store *t = *state;
-	const struct folder *junk;
-
-	assert_int_equal(folder_ensure(t->store, span_lit("Junk"), FOLDER_JUNK), MAIL_OK);
-	assert_true(has_file(t, ".Junk/cur"));
-	junk = find(t, "Junk");
-	assert_non_null(junk);
-	assert_int_equal(junk->attributes & (FOLDER_EXISTS | FOLDER_SUBSCRIBED | FOLDER_JUNK),
-	                 FOLDER_EXISTS | FOLDER_SUBSCRIBED | FOLDER_JUNK);
-	/* Who unsubscribed is left alone. */
-	assert_int_equal(folder_subscribe(t->store, span_lit("Junk"), false), MAIL_OK);
-	assert_int_equal(folder_ensure(t->store, span_lit("Junk"), FOLDER_JUNK), MAIL_OK);
-	assert_int_equal(find(t, "Junk")->attributes & FOLDER_SUBSCRIBED, 0);
-	assert_int_equal(folder_ensure(t->store, span_lit("inbox"), 0), MAIL_OK);
-	assert_int_equal(folder_ensure(t->store, span_lit("a.b"), 0), MAIL_CANNOT);
-	assert_string_equal(folder_path("/m/u", span_lit("Gel\xc3\xb6scht/2"), t->arena), "/m/u/.Gel&APY-scht.2");
-	assert_string_equal(folder_path("/m/u", span_lit("INBOX"), t->arena), "/m/u");
-	assert_null(folder_path("/m/u", span_lit("../x"), t->arena));
-}
-
 static void test_create_and_list(void **state)
 {
 	struct test_store *t = *state;
@@ -80,6 +58,90 @@ static void test_names_that_cannot_be(void **state)
 		print_message("\"%s\"\n", bad[i]);
 		assert_int_equal(create(t, bad[i]), MAIL_CANNOT);
 	}
+}
+
+static void append_listing(struct test_store *t, struct buf *out, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(mailstore_root(t->store), path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		buf_addf(out, "%s %o %lld\n", path, st.st_mode, (long long)(S_ISREG(st.st_mode) ? st.st_size : 0));
+}
+
+/* What stands on disk of the folder .Junk, and all of the subscriptions. */
+static struct span junk_on_disk(struct test_store *t)
+{
+	static const char *const paths[] = { ".Junk", ".Junk/cur", ".Junk/new", ".Junk/tmp", ".Junk/maildirfolder" };
+	struct buf out;
+	struct span copy;
+
+	buf_init(&out, BUF_NO_LIMIT);
+	for (size_t i = 0; i < COUNT_OF(paths); i++)
+		append_listing(t, &out, paths[i]);
+	assert_int_equal(fs_read_file(mailstore_root(t->store), "subscriptions", &out), 0);
+	copy = arena_dup(t->arena, buf_span(&out));
+	buf_free(&out);
+	return copy;
+}
+
+static int open_or_make(struct test_store *t, const char *name)
+{
+	struct maildir md;
+	int result = folder_open_or_make(mailstore_root(t->store), span_of(name), &md);
+
+	assert_int_equal(result == 0, md.dir >= 0 && md.cur >= 0 && md.new_mail >= 0 && md.tmp >= 0);
+	maildir_close(&md);
+	return result;
+}
+
+static void test_a_delivery_makes_what_a_client_would(void **state)
+{
+	struct test_store *t = *state;
+	struct span of_client;
+
+	assert_int_equal(create(t, "Junk"), MAIL_OK);
+	assert_int_equal(folder_subscribe(t->store, span_lit("Junk"), true), MAIL_OK);
+	of_client = junk_on_disk(t);
+	assert_int_equal(folder_delete(t->store, span_lit("Junk")), MAIL_OK);
+	assert_int_equal(folder_subscribe(t->store, span_lit("Junk"), false), MAIL_OK);
+	assert_int_equal(open_or_make(t, "Junk"), 0);
+	assert_true(span_equal(junk_on_disk(t), of_client));
+	assert_int_equal(find(t, "Junk")->attributes, FOLDER_EXISTS | FOLDER_SUBSCRIBED | FOLDER_JUNK);
+	/* It is there: nothing changes any more. */
+	assert_int_equal(folder_subscribe(t->store, span_lit("Junk"), false), MAIL_OK);
+	assert_int_equal(open_or_make(t, "Junk"), 0);
+	assert_int_equal(find(t, "Junk")->attributes, FOLDER_EXISTS | FOLDER_JUNK);
+	assert_int_equal(open_or_make(t, "inbox"), 0);
+	assert_int_equal(open_or_make(t, "../Junk"), -1);
+	assert_int_equal(errno, EINVAL);
+}
+
+static void test_a_delivery_can_try_again(void **state)
+{
+	struct test_store *t = *state;
+	unsigned step = 1;
+
+	for (;; step++) {
+		fs_fail_at(step, step % 2 == 0 ? ENOSPC : EDQUOT);
+		if (open_or_make(t, "Junk") == 0)
+			break;
+		assert_true(errno == ENOSPC || errno == EDQUOT);
+		fs_fail_at(0, 0);
+		assert_int_equal(open_or_make(t, "Junk"), 0);
+		assert_int_equal(find(t, "Junk")->attributes, FOLDER_EXISTS | FOLDER_SUBSCRIBED | FOLDER_JUNK);
+		assert_int_equal(folder_delete(t->store, span_lit("Junk")), MAIL_OK);
+		assert_int_equal(folder_subscribe(t->store, span_lit("Junk"), false), MAIL_OK);
+	}
+	assert_true(step > 5);
+}
+
+static void test_a_delivery_does_not_need_the_subscriptions(void **state)
+{
+	struct test_store *t = *state;
+
+	put_file(t, "subscriptions/x", "");	/* a folder: cannot be read, nor replaced */
+	assert_int_equal(open_or_make(t, "Junk"), 0);
+	assert_true(has_file(t, ".Junk/new"));
 }
 
 static void test_missing_parent_is_listed(void **state)
@@ -241,8 +303,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(test_create_and_list),
-		STORE_TEST(test_ensure),
 		STORE_TEST(test_names_that_cannot_be),
+		STORE_TEST(test_a_delivery_makes_what_a_client_would),
+		STORE_TEST(test_a_delivery_can_try_again),
+		STORE_TEST(test_a_delivery_does_not_need_the_subscriptions),
 		STORE_TEST(test_missing_parent_is_listed),
 		STORE_TEST(test_delete),
 		STORE_TEST(test_rename_takes_children),

@@ -36,14 +36,7 @@ lib_mailbox_reader_test_SOURCES = lib/mailbox/reader_test.c lib/mailbox/test_sto
 lib_mailbox_reader_test_LDADD = $(LIBS_MAILBOX) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/mailbox/fuzz_uidlist lib/mailbox/fuzz_index
-lib_mailbox_fuzz_uidlist_SOURCES = lib/mailbox/fuzz_uidlist.c
-lib_mailbox_fuzz_uidlist_LDADD = $(LIBS_MAILBOX)
-lib_mailbox_fuzz_index_SOURCES = lib/mailbox/fuzz_index.c
-lib_mailbox_fuzz_index_LDADD = $(LIBS_MAILBOX)
-if FUZZERS
-lib_mailbox_fuzz_uidlist_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_mailbox_fuzz_index_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-lib_mailbox_fuzz_uidlist_SOURCES += tests/fuzz_main.c
-lib_mailbox_fuzz_index_SOURCES += tests/fuzz_main.c
-endif
+lib_mailbox_fuzz_uidlist_SOURCES = lib/mailbox/fuzz_uidlist.c $(FUZZ_MAIN)
+lib_mailbox_fuzz_uidlist_LDADD = $(LIBS_MAILBOX) $(FUZZ_LIB)
+lib_mailbox_fuzz_index_SOURCES = lib/mailbox/fuzz_index.c $(FUZZ_MAIN)
+lib_mailbox_fuzz_index_LDADD = $(LIBS_MAILBOX) $(FUZZ_LIB)

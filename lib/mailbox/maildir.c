@@ -86,29 +86,39 @@ static bool is_self_or_parent(const char *name)
 	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
-int maildir_scan(int dir_fd, bool (*each)(void *user, struct span name), void *user)
+/* One pass over the entries of fd, from where it stands. */
+static int scan(int fd, char *buffer, bool (*each)(void *user, struct span name), void *user)
 {
-	char *buffer = malloc(SCAN_BUFFER);
 	long n;
 
-	if (buffer == NULL)
-		log_fatal("out of memory");
-	if (lseek(dir_fd, 0, SEEK_SET) < 0) {
-		free(buffer);
-		return -1;
-	}
-	while ((n = syscall(SYS_getdents64, dir_fd, buffer, SCAN_BUFFER)) > 0)
+	while ((n = syscall(SYS_getdents64, fd, buffer, SCAN_BUFFER)) > 0)
 		for (long at = 0; at < n;) {
 			const struct dirent64 *entry = (const void *)(buffer + at);
 
 			at += entry->d_reclen;
-			if (!is_self_or_parent(entry->d_name) && !each(user, span_of(entry->d_name))) {
-				free(buffer);
+			if (!is_self_or_parent(entry->d_name) && !each(user, span_of(entry->d_name)))
 				return 0;
-			}
 		}
-	free(buffer);
 	return n < 0 ? -1 : 0;
+}
+
+/* With a descriptor of its own: where a scan stands is part of what was opened, and several threads may scan at once. */
+int maildir_scan(int dir_fd, bool (*each)(void *user, struct span name), void *user)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result, error;
+	char *buffer;
+
+	if (fd < 0)
+		return -1;
+	buffer = malloc(SCAN_BUFFER);
+	if (buffer == NULL)
+		log_fatal("out of memory");
+	result = scan(fd, buffer, each, user);
+	error = errno;
+	free(buffer);
+	(void)close(fd);
+	errno = error;
+	return result;
 }
 
 struct tidy {

@@ -213,8 +213,15 @@ static enum outcome deliver_again(const struct maildir *md, const char *name, si
 
 	if (dir_fd < 0 && errno != 0)
 		return failed(why, "look for", name);
-	if (dir_fd < 0)
-		return deliver_new(md, name, d, &exists, why);
+	if (dir_fd < 0) {
+		enum outcome outcome = deliver_new(md, name, d, &exists, why);
+
+		if (!exists)
+			return outcome;
+		/* It came between the look and the rename: a name is one message's, for ever. */
+		dir_fd = md->new_mail;
+		memcpy(s.found, name, strlen(name) + 1);
+	}
 	*was_there = true;
 	if (!is_whole(dir_fd, s.found))
 		return replace_torn(md, name, dir_fd, s.found, d, why);

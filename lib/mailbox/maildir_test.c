@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* maildir_test.c - file names, delivery once, failures at every step */
+#include <pthread.h>
+
 #include "lib/mailbox/test_store.h"
 
 static void test_name_fields(void **state)
@@ -102,6 +104,56 @@ static struct counted count_files(int dir)
 
 	assert_int_equal(maildir_scan(dir, count_entry, &c), 0);
 	return c;
+}
+
+enum { SCAN_FILES = 3000, SCAN_THREADS = 4, SCAN_ROUNDS = 20 };
+
+static void *scan_often(void *arg)
+{
+	const int *dir = arg;
+	size_t wrong = 0;
+
+	for (int i = 0; i < SCAN_ROUNDS; i++) {
+		struct counted c = { .count = 0 };
+
+		wrong += maildir_scan(*dir, count_entry, &c) < 0 || c.count != SCAN_FILES;
+	}
+	return (void *)(uintptr_t)wrong;
+}
+
+/* Deliveries run on several threads, with one descriptor of the folder. */
+static void threads_scan_at_once(void **state)
+{
+	char path[] = "/tmp/postern-scan-XXXXXX", name[64];
+	pthread_t threads[SCAN_THREADS];
+	int dir;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(dir >= 0);
+	for (int i = 0; i < SCAN_FILES; i++) {
+		int fd;
+
+		snprintf(name, sizeof(name), "1700000000.Qsome%dR1.host", i);
+		fd = openat(dir, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+		assert_true(fd >= 0);
+		close(fd);
+	}
+	for (int i = 0; i < SCAN_THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, scan_often, &dir), 0);
+	for (int i = 0; i < SCAN_THREADS; i++) {
+		void *wrong;
+
+		assert_int_equal(pthread_join(threads[i], &wrong), 0);
+		assert_null(wrong);
+	}
+	for (int i = 0; i < SCAN_FILES; i++) {
+		snprintf(name, sizeof(name), "1700000000.Qsome%dR1.host", i);
+		assert_int_equal(unlinkat(dir, name, 0), 0);
+	}
+	close(dir);
+	assert_int_equal(rmdir(path), 0);
 }
 
 static struct maildir_delivery sample(void)
@@ -280,6 +332,7 @@ static void test_old_tmp_files_go(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(threads_scan_at_once),
 		cmocka_unit_test(test_name_fields),
 		cmocka_unit_test(test_bad_names),
 		cmocka_unit_test(test_unknown_flags_are_kept),

@@ -134,17 +134,23 @@ bool store_directory(struct span folder, struct buf *out)
 	return out->len <= DIRECTORY_MAX;
 }
 
-bool folder_name_is_valid(struct span name)
+bool folder_directory(struct span name, struct buf *out)
 {
 	static const char wild[] = "*%\"\\";
-	struct buf directory;
-	bool valid;
 
 	for (size_t i = 0; i < name.len; i++)
 		if (memchr(wild, name.ptr[i], sizeof(wild) - 1) != NULL)
 			return false;
+	return store_directory(name, out);
+}
+
+bool folder_name_is_valid(struct span name)
+{
+	struct buf directory;
+	bool valid;
+
 	buf_init(&directory, NAME_BYTES_MAX);
-	valid = store_directory(name, &directory);
+	valid = folder_directory(name, &directory);
 	buf_free(&directory);
 	return valid;
 }

@@ -256,6 +256,7 @@ void milter_pool_init(struct milter_pool *pool,
 {
 	*pool = (struct milter_pool){ .connect = connect, .user = user, .most_idle = most_idle, .idle_s = idle_s };
 	list_init(&pool->idle);
+	pool->accepted = milter_accepted_new();
 }
 
 void milter_connection_quit(struct milter_connection *c)
@@ -272,6 +273,8 @@ void milter_pool_close(struct milter_pool *pool)
 		milter_connection_quit(connection_of(pool->idle.next));
 	if (pool->keeper != NULL)
 		task_cancel(pool->keeper);
+	milter_accepted_free(pool->accepted);
+	pool->accepted = NULL;	/* sessions under way ask each time */
 }
 
 /* A task of its own while there are unused connections. */

@@ -16,6 +16,7 @@
 #include "lib/base/attributes.h"
 #include "lib/base/buf.h"
 #include "lib/base/list.h"
+#include "lib/milter/accepted.h"
 #include "lib/milter/settings.h"
 #include "lib/milter/wire.h"
 #include "lib/task/task.h"
@@ -30,6 +31,7 @@ struct milter_pool {
 	struct list  idle;	/* longest unused first */
 	struct task *keeper;	/* closes those unused too long; NULL: there are none */
 	bool         is_closed;
+	struct milter_accepted *accepted;	/* clients; see accept_memory */
 };
 
 struct milter_connection {

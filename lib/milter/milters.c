@@ -183,6 +183,8 @@ static void accept_it(struct milters *ms, struct milter *m, const struct milter_
 {
 	const struct milter_answer pass = { .verdict = MILTER_PASS };
 
+	if (event->command == MILTER_CONNECT && m->settings->accept_memory_s > 0 && ms->pool->accepted != NULL)
+		milter_accepted_add(ms->pool->accepted, m->settings->name, ms->client, m->settings->accept_memory_s);
 	if (is_of_session(event->command))
 		milter_settle(ms, m, &pass);
 	else
@@ -365,14 +367,27 @@ static void add_client(struct milters *ms, struct buf *out, const struct milter_
 	milter_packet_end(out, start);
 }
 
+/* The milter has nothing to do for this client, it said so lately. */
+static bool was_accepted(const struct milters *ms, const struct milter *m)
+{
+	return m->settings->accept_memory_s > 0 && ms->pool->accepted != NULL &&
+	       milter_accepted_has(ms->pool->accepted, m->settings->name, ms->client);
+}
+
 void milters_connect(struct milters *ms, const struct milter_client *client, struct milter_answer *answer)
 {
 	static const struct milter_event event = { MILTER_CONNECT, MILTER_NO_CONNECT, MILTER_NR_CONNECT, false };
+	const struct milter_answer pass = { .verdict = MILTER_PASS };
 
+	ms->client = client->address;
 	begin(ms, answer);
 	for (size_t i = 0; i < ms->list->count && answer->verdict == MILTER_PASS; i++) {
 		struct milter *m = &ms->milters[i];
 
+		if (was_accepted(ms, m)) {
+			milter_settle(ms, m, &pass);
+			continue;
+		}
 		m->connection = milter_connection_get(ms->pool, m->settings, ms->list->packet_max);
 		if (m->connection == NULL) {
 			milter_fail(ms, m, answer);

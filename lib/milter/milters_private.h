@@ -28,6 +28,7 @@ struct milters {
 	milter_macro             *macro;
 	void                     *user;
 	struct milter            *milters;
+	struct span               client;	/* its address, during the report of it */
 	const struct milter_header *header;	/* at the end of a message: source of {auth_results} */
 };
 

@@ -90,6 +90,8 @@ static bool read_option(struct reading *r, struct span text, struct milter_setti
 		return read_time(r, value, &m->command_timeout_s);
 	if (span_equal(name, span_lit("content_timeout")))
 		return read_time(r, value, &m->content_timeout_s);
+	if (span_equal(name, span_lit("accept_memory")))	/* ours, not Postfix's */
+		return read_time(r, value, &m->accept_memory_s);
 	if (span_equal(name, span_lit("default_action")))
 		return read_action(r, value, &m->default_action);
 	if (span_equal(name, span_lit("protocol")))

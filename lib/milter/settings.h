@@ -19,6 +19,7 @@ enum milter_default { MILTER_DO_ACCEPT, MILTER_DO_REJECT, MILTER_DO_TEMPFAIL, MI
 struct milter_settings {
 	const char         *name;	/* the endpoint as it is spelled: for logs, and for who connects */
 	uint64_t            connect_timeout_s, command_timeout_s, content_timeout_s;
+	uint64_t            accept_memory_s;	/* for so long a client accepted at connect is not reported again; 0: always is */
 	enum milter_default default_action;
 	uint32_t            version, steps;	/* that we offer */
 	bool                is_barred;	/* by our caller: it fails as if nobody were there */

@@ -10,6 +10,7 @@
 #include "lib/mime/charset.h"
 #include "lib/mime/date.h"
 #include "lib/mime/field.h"
+#include "lib/mime/fold.h"
 #include "lib/mime/section.h"
 #include "lib/mime/structure.h"
 #include "lib/mime/transfer.h"
@@ -302,6 +303,51 @@ static void fields_are_found(void **state)
 	assert_int_equal(mime_header_end(span_lit("A: 1\r\n\r\nx")), 8);
 }
 
+static void fields_are_folded(void **state)
+{
+	struct mime_fold f;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096);
+	mime_fold_begin(&f, &out, span_lit("Name"), span_lit("\r\n"));
+	mime_fold_word(&f, span_lit("one"));
+	mime_fold_word(&f, span_lit(""));
+	mime_fold_append(&f, span_lit(";"));
+	mime_fold_line(&f);
+	mime_fold_line(&f);
+	mime_fold_word(&f, span_lit("two-34567890123456789123456789012345678901234567890123456789012345678901234"));
+	mime_fold_word(&f, span_lit("8"));
+	mime_fold_word(&f, span_lit("x"));
+	mime_fold_text(&f, span_lit("  \"in  the quotes which are long enough that there is a fold between some words\" "));
+	mime_fold_end(&f);
+	must_equal(span_lit("folded"), buf_span(&out),
+	           span_lit("Name: one;\r\n"
+	                    "\ttwo-34567890123456789123456789012345678901234567890123456789012345678901234 8\r\n"
+	                    "\tx \"in the quotes which are long enough that there is a fold between some\r\n"
+	                    " words\"\r\n"));
+	buf_free(&out);
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static void words_are_quoted(void **state)
+{
+	static const struct row rows[] = {
+		{ SPAN("12"), SPAN("12") },
+		{ SPAN(""), SPAN("\"\"") },
+		{ SPAN("1 2"), SPAN("\"1 2\"") },
+		{ SPAN("\"\\\303"), SPAN("\"\\\"\\\\\303\"") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		must_equal(rows[i].in, mime_word(arena, rows[i].in, is_digit), rows[i].out);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -318,6 +364,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(folding_ignores_case, begin, end),
 		cmocka_unit_test_setup_teardown(dates_are_read, begin, end),
 		cmocka_unit_test_setup_teardown(fields_are_found, begin, end),
+		cmocka_unit_test_setup_teardown(fields_are_folded, begin, end),
+		cmocka_unit_test_setup_teardown(words_are_quoted, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

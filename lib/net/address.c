@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "lib/base/buf.h"
+
 /* to_cstr - a numeric address as C string; false when it cannot be one. */
 static bool to_cstr(struct span text, char out[NET_ADDRESS_TEXT_MAX])
 {
@@ -123,6 +125,26 @@ bool net_address_is_loopback(const struct net_address *a)
 	return family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&const_ipv6(a)->sin6_addr);
 }
 
+struct span net_reverse_name(struct arena *arena, const struct net_address *a)
+{
+	const unsigned char *bytes;
+	int family = address_bytes(a, &bytes);
+	struct buf name;
+	struct span out;
+
+	if (family == AF_INET)
+		return arena_printf_span(arena, "%u.%u.%u.%u.in-addr.arpa", bytes[3], bytes[2], bytes[1], bytes[0]);
+	if (family != AF_INET6)
+		return span_lit("");
+	buf_init(&name, 128);
+	for (int i = 15; i >= 0; i--)
+		buf_addf(&name, "%x.%x.", bytes[i] & 15u, bytes[i] >> 4);
+	buf_add_cstr(&name, "ip6.arpa");
+	out = arena_dup(arena, buf_span(&name));
+	buf_free(&name);
+	return out;
+}
+
 bool net_host_port(struct span text, struct span *host, struct span *port, bool *is_bracketed)
 {
 	size_t end, colon;
@@ -150,13 +172,41 @@ bool net_host_port(struct span text, struct span *host, struct span *port, bool 
 	return host->len > 0 && port->len > 0;
 }
 
-/* host_bits_are_zero - bits from 'bits' on, of 'size' bytes. */
-static bool host_bits_are_zero(const unsigned char *bytes, size_t size, unsigned bits)
+/* clear_host_bits - zero the bits from 'bits' on, of 'size' bytes; whether some were set. */
+static bool clear_host_bits(unsigned char *bytes, size_t size, unsigned bits)
 {
-	for (unsigned i = bits; i < size * 8; i++) {
-		if ((bytes[i / 8] & (0x80u >> (i % 8))) != 0)
-			return false;
+	bool had_some = false;
+
+	for (size_t i = bits / 8; i < size; i++) {
+		unsigned mask = i > bits / 8 ? 0xffu : 0xffu >> (bits % 8);
+
+		had_some = had_some || (bytes[i] & mask) != 0;
+		bytes[i] = (unsigned char)(bytes[i] & ~mask & 0xffu);
 	}
+	return had_some;
+}
+
+/* network_of - all bits of a, which is taken as the family it has; gives their number, 0 for other families. */
+static unsigned network_of(const struct net_address *a, struct net_cidr *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->family = a->storage.ss_family;
+	out->bits = out->family == AF_INET ? 32 : out->family == AF_INET6 ? 128 : 0;
+	if (out->family == AF_INET)
+		memcpy(out->bytes, &const_ipv4(a)->sin_addr, 4);
+	else if (out->family == AF_INET6)
+		memcpy(out->bytes, &const_ipv6(a)->sin6_addr, 16);
+	return out->bits;
+}
+
+bool net_cidr_of(const struct net_address *a, unsigned bits, struct net_cidr *out)
+{
+	unsigned most = network_of(a, out);
+
+	out->bits = bits;
+	if (most == 0 || bits > most)
+		return false;
+	(void)clear_host_bits(out->bytes, most / 8, bits);
 	return true;
 }
 
@@ -164,10 +214,9 @@ bool net_cidr_parse(struct span text, struct net_cidr *out)
 {
 	struct span address = text, length = { NULL, 0 };
 	struct net_address parsed;
-	const unsigned char *bytes;
 	unsigned long long bits;
 	size_t slash = span_rfind(text, '/');
-	size_t size;
+	unsigned most;
 
 	memset(out, 0, sizeof(*out));
 	if (slash != SPAN_NOT_FOUND) {
@@ -178,16 +227,11 @@ bool net_cidr_parse(struct span text, struct net_cidr *out)
 		address = span_slice(address, 1, address.len - 2);
 	if (!net_address_parse(address, 0, &parsed))
 		return false;
-	out->family = parsed.storage.ss_family;
-	size = out->family == AF_INET ? 4 : 16;
-	bytes = out->family == AF_INET ? (const unsigned char *)&const_ipv4(&parsed)->sin_addr
-	                               : const_ipv6(&parsed)->sin6_addr.s6_addr;
-	bits = size * 8;
-	if (slash != SPAN_NOT_FOUND && !span_u64(length, size * 8, &bits))
+	bits = most = network_of(&parsed, out);
+	if (slash != SPAN_NOT_FOUND && !span_u64(length, most, &bits))
 		return false;
-	memcpy(out->bytes, bytes, size);
 	out->bits = (unsigned)bits;
-	return host_bits_are_zero(out->bytes, size, out->bits);
+	return !clear_host_bits(out->bytes, most / 8, out->bits);
 }
 
 bool net_cidr_has(const struct net_cidr *cidr, const struct net_address *a)

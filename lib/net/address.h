@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#include "lib/base/arena.h"
 #include "lib/base/attributes.h"
 #include "lib/base/span.h"
 
@@ -28,6 +29,10 @@ bool net_address_is_loopback(const struct net_address *a);
 /* net_host_port - split "host:port", "[host]:port", "host", "[v6]"; port empty when not there. */
 MUST_USE bool net_host_port(struct span text, struct span *host, struct span *port, bool *is_bracketed);
 
+/* net_reverse_name - where its PTR record is: "1.2.0.192.in-addr.arpa", or the 32 nibbles below ip6.arpa; empty for other
+ * families. */
+struct span net_reverse_name(struct arena *arena, const struct net_address *a);
+
 struct net_cidr {
 	unsigned char bytes[16];
 	unsigned      bits;
@@ -36,6 +41,10 @@ struct net_cidr {
 
 /* net_cidr_parse - "10.0.0.0/8", "192.0.2.1", "[2001:db8::]/32"; host bits set are an error (postfix-compat 1). */
 MUST_USE bool net_cidr_parse(struct span text, struct net_cidr *out);
+/* net_cidr_of - the network of that many bits that a is in; an IPv4-mapped address stays IPv6, and no address is in its
+ * network.  False for other families and too many bits. */
+MUST_USE bool net_cidr_of(const struct net_address *a, unsigned bits, struct net_cidr *out);
+/* net_cidr_has - whether a (an IPv4-mapped address: as IPv4) is in the network. */
 bool net_cidr_has(const struct net_cidr *cidr, const struct net_address *a);
 
 /* net_resolve - the first address of a host, numeric or by getaddrinfo (blocks), with a port by number or name. */

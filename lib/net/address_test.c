@@ -137,6 +137,65 @@ static void bad_networks_are_refused(void **state)
 	}
 }
 
+static void networks_of_addresses(void **state)
+{
+	static const struct {
+		const char *address;
+		unsigned    bits;
+		bool        ok;
+		const char *inside, *outside;
+	} rows[] = {
+		{ "10.1.2.3", 8, true, "10.255.1.2", "11.0.0.0" },
+		{ "192.0.2.201", 25, true, "192.0.2.128", "192.0.2.127" },
+		{ "192.0.2.1", 32, true, "192.0.2.1", "192.0.2.0" },
+		{ "192.0.2.1", 0, true, "203.0.113.9", "2001:db8::1" },
+		{ "2001:db8:7fff::1", 33, true, "2001:db8::", "2001:db8:8000::1" },
+		{ "2001:db8::1", 128, true, "2001:db8::1", "2001:db8::" },
+		{ "::ffff:192.0.2.1", 0, true, "::1", "192.0.2.1" },
+		{ "::ffff:192.0.2.1", 128, true, NULL, "::ffff:192.0.2.1" },
+		{ "192.0.2.1", 33, false, NULL, NULL },
+		{ "2001:db8::1", 129, false, NULL, NULL },
+	};
+	struct net_cidr cidr;
+	struct net_address a;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_true(net_address_parse(span_of(rows[i].address), 0, &a));
+		if (net_cidr_of(&a, rows[i].bits, &cidr) != rows[i].ok)
+			fail_msg("%s/%u", rows[i].address, rows[i].bits);
+		if (rows[i].inside != NULL &&
+		    (!net_address_parse(span_of(rows[i].inside), 0, &a) || !net_cidr_has(&cidr, &a)))
+			fail_msg("%s/%u has not %s", rows[i].address, rows[i].bits, rows[i].inside);
+		if (rows[i].outside != NULL &&
+		    (!net_address_parse(span_of(rows[i].outside), 0, &a) || net_cidr_has(&cidr, &a)))
+			fail_msg("%s/%u has %s", rows[i].address, rows[i].bits, rows[i].outside);
+	}
+}
+
+static void reverse_names(void **state)
+{
+	static const struct {
+		const char *address, *name;
+	} rows[] = {
+		{ "192.0.2.1", "1.2.0.192.in-addr.arpa" },
+		{ "::ffff:192.0.2.1", "1.2.0.192.in-addr.arpa" },
+		{ "2001:db8::567:89ab",
+		  "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa" },
+	};
+	struct arena *arena = arena_new(NULL);
+	struct net_address a = { .storage.ss_family = AF_UNIX };
+
+	(void)state;
+	assert_int_equal(net_reverse_name(arena, &a).len, 0);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_true(net_address_parse(span_of(rows[i].address), 0, &a));
+		if (!span_equal(net_reverse_name(arena, &a), span_of(rows[i].name)))
+			fail_msg("%s", rows[i].address);
+	}
+	arena_free(arena);
+}
+
 static void same_host_ignores_port_and_mapping(void **state)
 {
 	struct net_address a, b, c;
@@ -190,6 +249,8 @@ int main(void)
 		cmocka_unit_test(hosts_and_ports_are_split),
 		cmocka_unit_test(networks_hold_their_addresses),
 		cmocka_unit_test(bad_networks_are_refused),
+		cmocka_unit_test(networks_of_addresses),
+		cmocka_unit_test(reverse_names),
 		cmocka_unit_test(same_host_ignores_port_and_mapping),
 		cmocka_unit_test(listens_on_loopback),
 		cmocka_unit_test(bad_services_do_not_listen),

@@ -24,7 +24,7 @@ enum envelope_flags {
 	ENVELOPE_8BITMIME   = 2,	/* BODY=8BITMIME was given */
 	ENVELOPE_IS_BOUNCE  = 4,	/* made by us: a DSN */
 	ENVELOPE_REQUIRETLS = 8,
-	ENVELOPE_JUNK       = 16,	/* a filter wants it out of sight: local files it into the recipient's junk folder */
+	ENVELOPE_JUNK       = 16,	/* a milter wants it out of sight: into the Junk folder */
 };
 
 struct envelope_recipient {

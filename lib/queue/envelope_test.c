@@ -105,6 +105,24 @@ static void unknown_flags_are_refused(void **state)
 	assert_false(envelope_decode(f->arena, buf_span(&f->bytes), &e));
 }
 
+/* The bytes stand in journals: no bit may change its meaning, and what is new may not come in as an old one. */
+static void each_flag_has_its_bit_for_ever(void **state)
+{
+	static const uint32_t known[] = { ENVELOPE_SMTPUTF8, ENVELOPE_8BITMIME, ENVELOPE_IS_BOUNCE, ENVELOPE_REQUIRETLS,
+	                                  ENVELOPE_JUNK };
+	struct fixture *f = *state;
+	struct envelope e;
+
+	for (unsigned bit = 0; bit < 8; bit++) {
+		f->bytes.ptr[17] = (char)(1U << bit);	/* low byte of flags */
+		assert_int_equal(envelope_decode(f->arena, buf_span(&f->bytes), &e), bit < COUNT_OF(known));
+		if (bit < COUNT_OF(known)) {
+			assert_int_equal(e.flags, 1U << bit);
+			assert_int_equal(e.flags, known[bit]);
+		}
+	}
+}
+
 static void huge_recipient_count_is_refused(void **state)
 {
 	struct envelope none = { .size = 1 }, e;
@@ -137,6 +155,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(trailing_bytes_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(unknown_version_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(unknown_flags_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(each_flag_has_its_bit_for_ever, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(huge_recipient_count_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_recipient_alone, set_up, tear_down),
 	};

@@ -27,18 +27,9 @@ lib_queue_power_cut_test_SOURCES = lib/queue/power_cut_test.c
 lib_queue_power_cut_test_LDADD = $(LIBS_QUEUE) $(TEST_LIBS)
 
 FUZZ_TARGETS += lib/queue/fuzz_envelope lib/queue/fuzz_journal lib/queue/fuzz_message_file
-lib_queue_fuzz_envelope_SOURCES = lib/queue/fuzz_envelope.c
-lib_queue_fuzz_envelope_LDADD = $(LIBS_QUEUE)
-lib_queue_fuzz_journal_SOURCES = lib/queue/fuzz_journal.c
-lib_queue_fuzz_journal_LDADD = $(LIBS_QUEUE)
-lib_queue_fuzz_message_file_SOURCES = lib/queue/fuzz_message_file.c
-lib_queue_fuzz_message_file_LDADD = $(LIBS_QUEUE)
-if FUZZERS
-lib_queue_fuzz_envelope_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_queue_fuzz_journal_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-lib_queue_fuzz_message_file_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-else
-lib_queue_fuzz_envelope_SOURCES += tests/fuzz_main.c
-lib_queue_fuzz_journal_SOURCES += tests/fuzz_main.c
-lib_queue_fuzz_message_file_SOURCES += tests/fuzz_main.c
-endif
+lib_queue_fuzz_envelope_SOURCES = lib/queue/fuzz_envelope.c $(FUZZ_MAIN)
+lib_queue_fuzz_envelope_LDADD = $(LIBS_QUEUE) $(FUZZ_LIB)
+lib_queue_fuzz_journal_SOURCES = lib/queue/fuzz_journal.c $(FUZZ_MAIN)
+lib_queue_fuzz_journal_LDADD = $(LIBS_QUEUE) $(FUZZ_LIB)
+lib_queue_fuzz_message_file_SOURCES = lib/queue/fuzz_message_file.c $(FUZZ_MAIN)
+lib_queue_fuzz_message_file_LDADD = $(LIBS_QUEUE) $(FUZZ_LIB)

@@ -47,7 +47,7 @@ static unsigned long long controlled(int abi)
 	return all;
 }
 
-static void allow(int ruleset, unsigned long long handled, const struct sandbox_path *path, unsigned may)
+static void allow(int ruleset, unsigned long long handled, const struct sandbox_path *path)
 {
 	struct landlock_path_beneath_attr rule = { .allowed_access = ACCESS_READ };
 	struct stat                       st;
@@ -61,7 +61,7 @@ static void allow(int ruleset, unsigned long long handled, const struct sandbox_
 	}
 	if (path->may_write)
 		rule.allowed_access |= ACCESS_WRITE;
-	if ((may & MAY_EXEC) != 0)
+	if (path->may_execute)
 		rule.allowed_access |= LANDLOCK_ACCESS_FS_EXECUTE;
 	rule.allowed_access &= handled;
 	if (!S_ISDIR(st.st_mode))
@@ -86,7 +86,7 @@ int landlock_open(const struct sandbox *s)
 		log_fatal("sandbox: Landlock: %s", strerror(errno));
 	(void)fcntl((int)ruleset, F_SETFD, FD_CLOEXEC);
 	for (size_t i = 0; i < s->path_count; i++)
-		allow((int)ruleset, attr.handled_access_fs, &s->paths[i], s->may);
+		allow((int)ruleset, attr.handled_access_fs, &s->paths[i]);
 	return (int)ruleset;
 }
 

@@ -26,17 +26,27 @@
 /* What a program that becomes other users keeps (as root). */
 static const cap_value_t kept_to_become[] = { CAP_SETUID, CAP_SETGID };
 
-void sandbox_allow(struct sandbox *s, const char *path, bool may_write)
+static struct sandbox_path *path_of(struct sandbox *s, const char *path)
 {
-	for (size_t i = 0; i < s->path_count; i++) {
-		if (strcmp(s->paths[i].path, path) != 0)
-			continue;
-		s->paths[i].may_write = s->paths[i].may_write || may_write;
-		return;
-	}
+	for (size_t i = 0; i < s->path_count; i++)
+		if (strcmp(s->paths[i].path, path) == 0)
+			return &s->paths[i];
 	if (s->path_count >= SANDBOX_PATHS_MAX)
 		log_fatal("sandbox: more than %d paths", SANDBOX_PATHS_MAX);
-	s->paths[s->path_count++] = (struct sandbox_path){ path, may_write };
+	s->paths[s->path_count] = (struct sandbox_path){ .path = path };
+	return &s->paths[s->path_count++];
+}
+
+void sandbox_allow(struct sandbox *s, const char *path, bool may_write)
+{
+	struct sandbox_path *p = path_of(s, path);
+
+	p->may_write = p->may_write || may_write;
+}
+
+void sandbox_allow_programs(struct sandbox *s, const char *path)
+{
+	path_of(s, path)->may_execute = true;
 }
 
 static void change_root(const struct sandbox *s)
@@ -123,15 +133,9 @@ static void close_to_others(void)
 	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
 }
 
-/* A zygote that names no paths leaves them to its children: Landlock can be narrowed, never widened. */
-static bool wants_landlock(const struct sandbox *s, unsigned may)
-{
-	return (may & MAY_BECOME_USER) == 0 || s->path_count > 0;
-}
-
 static void enter(const struct sandbox *s, unsigned may)
 {
-	int ruleset = wants_landlock(s, may) ? landlock_open(s) : -1;
+	int ruleset = landlock_open(s);
 
 	limit_resources(s);
 	change_root(s);
@@ -148,9 +152,10 @@ void sandbox_enter(const struct sandbox *s)
 	enter(s, s->may);
 }
 
-void sandbox_supervise(void)
+void sandbox_supervise(const struct sandbox *s)
 {
 	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
+	landlock_close(landlock_open(s));
 	seccomp_enter(MAY_EXEC, false);
 }
 

@@ -26,7 +26,7 @@ enum sandbox_may {
 	MAY_READ_FILES   = 1 << 2,	/* openat for reading, stat, getdents64 below the allowed paths */
 	MAY_WRITE_FILES  = 1 << 3,	/* the same for writing, rename, link, unlink, fsync, locks */
 	MAY_FORK         = 1 << 4,	/* fork and wait (zygotes) */
-	MAY_EXEC         = 1 << 5,	/* execve below the allowed paths */
+	MAY_EXEC         = 1 << 5,	/* execve below the paths of sandbox_allow_programs */
 	MAY_BECOME_USER  = 1 << 6,	/* keep the capabilities setuid and setgid (zygotes, local) */
 	MAY_CONNECT_UNIX = 1 << 7,	/* socket, connect to AF_UNIX (milters, policy services) */
 	MAY_BIND_INET    = 1 << 8,	/* bind, for UDP resolvers and smtp_bind_address */
@@ -37,6 +37,7 @@ enum { SANDBOX_PATHS_MAX = 64 };
 struct sandbox_path {
 	const char *path;
 	bool        may_write;
+	bool        may_execute;
 };
 
 struct sandbox {
@@ -54,6 +55,8 @@ struct sandbox {
 
 /* sandbox_allow - let the program open what is below path (kept; must exist at sandbox_enter, else a warning). */
 void sandbox_allow(struct sandbox *s, const char *path, bool may_write);
+/* sandbox_allow_programs - let it read and run what is below path. */
+void sandbox_allow_programs(struct sandbox *s, const char *path);
 /* sandbox_enter - ends the process with a clear line when a step that must work fails. */
 void sandbox_enter(const struct sandbox *s);
 /* sandbox_become - the part a zygote's child runs before it sees a byte of mail: groups, uid, rlimits, no
@@ -61,9 +64,10 @@ void sandbox_enter(const struct sandbox *s);
  * good: ids and capabilities; to make as that user the folders that are allowed then. */
 void sandbox_take_user(const struct sandbox *s);
 void sandbox_become(const struct sandbox *s);
-/* sandbox_supervise - what master gives up for itself and for all it will start: no_new_privs, and the system calls that
- * no mail program needs (those refused with MAY_EXEC).  Its programs confine themselves on top of it. */
-void sandbox_supervise(void);
+/* sandbox_supervise - what master gives up for itself and for all it will start: no_new_privs, what is not below the paths
+ * of s (Landlock), and the system calls that no mail program needs (those refused with MAY_EXEC).  Its programs confine
+ * themselves on top of it. */
+void sandbox_supervise(const struct sandbox *s);
 /* sandbox_foresee - for a parent of many children that will enter sandbox_become with the same 'may' and
  * 'strict': does once what costs each of them most. */
 void sandbox_foresee(unsigned may, bool strict);

@@ -199,6 +199,71 @@ static void paths_confine(void **state)
 	}
 }
 
+/* What master may do, and so the most that any of its programs can. */
+static int supervise(const char *writable, int (*attempt)(void))
+{
+	pid_t pid = fork();
+	int   status;
+
+	if (pid == 0) {
+		struct sandbox s = { .root = SANDBOX_NO_ROOT };
+
+		sandbox_allow(&s, "/", false);
+		sandbox_allow_programs(&s, "/usr");
+		sandbox_allow_programs(&s, "/bin");
+		sandbox_allow_programs(&s, "/lib");
+		if (access("/lib64", F_OK) == 0)
+			sandbox_allow_programs(&s, "/lib64");
+		sandbox_allow(&s, writable, true);
+		sandbox_supervise(&s);
+		_exit(attempt());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+static int run(const char *program)
+{
+	pid_t pid = fork();
+	int   status;
+
+	if (pid == 0) {
+		(void)execl(program, "true", (char *)NULL);
+		_exit(99);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+static int run_system_program(void) { return run("/bin/true"); }
+
+/* Bytes that one of us has written are not run: a copy of a good program is not either. */
+static int run_own_file(void)
+{
+	char copy[128], command[256];
+
+	(void)snprintf(copy, sizeof(copy), "%s.run", inner);
+	(void)snprintf(command, sizeof(command), "cp /bin/true %s", copy);
+	return system(command) == 0 && run(copy) == 99 && unlink(copy) == 0 ? 0 : 1;
+}
+
+static int write_outer(void) { return result(open(outer, O_WRONLY | O_CLOEXEC) >= 0); }
+
+static void supervisor_is_confined(void **state)
+{
+	char path[64];
+
+	(void)state;
+	if (sandbox_landlock_abi() == 0)
+		skip();
+	(void)snprintf(path, sizeof(path), "%s/in", folder);
+	assert_int_equal(supervise(path, write_inner), 0);
+	assert_int_equal(supervise(path, create_inner), 0);
+	assert_int_equal(supervise(path, read_outer), 0);
+	assert_int_equal(supervise(path, write_outer), EACCES);
+	assert_int_equal(supervise(path, run_system_program), 0);
+	assert_int_equal(supervise(path, run_own_file), 0);
+}
+
 static int become_and_read(void)
 {
 	struct sandbox s = { .may = MAY_READ_FILES };
@@ -215,6 +280,8 @@ static int become_and_read(void)
 static void zygote_child_is_narrower(void **state)
 {
 	struct sandbox s = { .may = MAY_FORK | MAY_BECOME_USER | MAY_READ_FILES };
+
+	sandbox_allow(&s, folder, false);
 
 	(void)state;
 	if (sandbox_landlock_abi() == 0)
@@ -339,6 +406,7 @@ int main(void)
 		cmocka_unit_test(sets_decide),
 		cmocka_unit_test(strict_kills),
 		cmocka_unit_test(paths_confine),
+		cmocka_unit_test(supervisor_is_confined),
 		cmocka_unit_test(zygote_child_is_narrower),
 		cmocka_unit_test(user_changes),
 		cmocka_unit_test(users_are_found),

@@ -5,6 +5,7 @@ lib_service_libservice_a_SOURCES = \
 	lib/service/ask.c \
 	lib/service/control.c \
 	lib/service/loop.c \
+	lib/service/places.c lib/service/places.h \
 	lib/service/service.c lib/service/service.h \
 	lib/service/service_private.h \
 	lib/service/zygote.c lib/service/zygote.h

@@ -25,6 +25,7 @@
 #include "lib/base/fs.h"
 #include "lib/base/list.h"
 #include "lib/base/log.h"
+#include "lib/service/places.h"
 
 enum { CHANNELS_MAX = 256, SESSION_MAY = MAY_READ_FILES | MAY_WRITE_FILES };
 
@@ -97,6 +98,11 @@ static void answer(const struct request *r, enum outcome status, const char *rea
 
 	if (ipc_blocking_send(r->channel, &session_reply_type, 0, r->id, &reply) < 0)
 		log_warning("login did not wait for a session");
+}
+
+void zygote_prepare(struct service_run *run)
+{
+	places_allow_mail(&run->sandbox, run->conf);
 }
 
 /* Absolute: of the request, or Maildir in the home; NULL when neither names a place. */

@@ -22,6 +22,8 @@ struct zygote_work {
 	void (*serve)(struct service_run *run, const struct session_request *r, const char *path);
 };
 
+/* zygote_prepare - before the sandbox: the folders that any session may be confined to. */
+void zygote_prepare(struct service_run *run);
 /* zygote_main - all of a blocking_main: returns when no session is left after a drain, or at a stop. */
 void zygote_main(struct service_run *run, const struct zygote_work *work);
 /* zygote_is_stopping - in a session: the client's descriptor reads as ended because the suite stops. */

@@ -15,6 +15,7 @@
 #include "lib/base/fs.h"
 #include "lib/smtp/address.h"
 #include "lib/smtp/data.h"
+#include "lib/smtp/idn.h"
 #include "lib/smtp/received.h"
 #include "lib/smtp/reply.h"
 #include "lib/smtp/submit.h"
@@ -439,6 +440,24 @@ static void submission_needs_the_socket(void **state)
 	assert_int_equal(submit_message("/nonexistent/pickup", &s, 1, &why), DEFER);
 }
 
+static void domains_become_a_labels(void **state)
+{
+	static const struct { struct span in, out; } rows[] = {
+		{ SPAN("example.org"), SPAN("example.org") },
+		{ SPAN("b\303\274cher.example"), SPAN("xn--bcher-kva.example") },
+		{ SPAN("B\303\234CHER.example"), SPAN("xn--bcher-kva.example") },
+		{ SPAN("\377.example"), SPAN("\377.example") },	/* no UTF-8 */
+		{ SPAN("b\303\274\0.example"), SPAN("b\303\274\0.example") },
+		{ SPAN(""), SPAN("") },
+	};
+	struct arena *arena = arena_new(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		expect_span(idn_to_ascii(arena, rows[i].in), rows[i].out, rows[i].in);
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +466,7 @@ int main(void)
 		cmocka_unit_test(long_addresses_are_refused),
 		cmocka_unit_test(addresses_split_at_the_last_at),
 		cmocka_unit_test(fqdns_have_two_labels),
+		cmocka_unit_test(domains_become_a_labels),
 		cmocka_unit_test(reply_lines_are_parsed),
 		cmocka_unit_test(replies_are_ascii_and_fit_a_line),
 		cmocka_unit_test(xtext_round_trips),

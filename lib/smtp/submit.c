@@ -15,6 +15,7 @@
 
 #include "lib/base/codec.h"
 #include "lib/base/fs.h"
+#include "lib/net/address.h"
 #include "lib/smtp/reply.h"
 
 enum { LINE_MAX_BYTES = 4096 };
@@ -38,6 +39,29 @@ static int connect_path(const char *path)
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+static int connect_inet(struct span where)
+{
+	struct arena *arena = arena_new(NULL);
+	struct net_address address;
+	struct span host, port;
+	bool is_bracketed;
+	int fd = -1;
+
+	errno = EINVAL;
+	if (net_host_port(where, &host, &port, &is_bracketed) && port.len > 0 &&
+	    net_resolve(arena_cstr(arena, host), arena_cstr(arena, port), &address))
+		fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	arena_free(arena);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address.storage, address.length) < 0) {
 		int error = errno;
 
 		close(fd);
@@ -151,14 +175,16 @@ static enum outcome converse(struct talk *t, const struct submission *s)
 	return outcome;
 }
 
-enum outcome submit_message(const char *path, const struct submission *s, unsigned timeout_s,
+enum outcome submit_message(const char *where, const struct submission *s, unsigned timeout_s,
                             struct why *why)
 {
-	struct talk t = { .fd = connect_path(path), .timeout_s = timeout_s, .why = why };
+	bool is_inet = strncmp(where, "inet:", 5) == 0;
+	struct talk t = { .fd = is_inet ? connect_inet(span_of(where + 5)) : connect_path(where),
+		          .timeout_s = timeout_s, .why = why };
 	enum outcome outcome;
 
 	if (t.fd < 0)
-		return why_errno(why, DEFER, "4.3.0", "connect to %s", path);
+		return why_errno(why, DEFER, "4.3.0", "connect to %s", where);
 	buf_init(&t.in, LINE_MAX_BYTES * 4);
 	outcome = converse(&t, s);
 	buf_free(&t.in);

@@ -30,9 +30,9 @@ struct submission {
 	struct span  content;	/* CRLF line ends */
 };
 
-/* submit_message - over the socket at path, each step within timeout_s.  DONE: queued; why.text is the server's line.
+/* submit_message - over the socket at that path, or to "inet:HOST:PORT", each step within timeout_s.  DONE: queued; why.text is the server's line.
  * DEFER: the socket cannot be had, or a 4xx.  REFUSE: a 5xx (for any recipient: nothing is queued then). */
-enum outcome submit_message(const char *path, const struct submission *s, unsigned timeout_s,
+enum outcome submit_message(const char *where, const struct submission *s, unsigned timeout_s,
                             struct why *why);
 
 /* maildrop_write - s as a file of the maildrop folder.  DEFER when that fails. */

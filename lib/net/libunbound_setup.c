@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* resolver_setup.c - from the dns_ parameters to a libunbound context
+/* libunbound_setup.c - from the dns_ parameters to a libunbound context
  *
  * All files are read here, before the sandbox; libunbound would read trust anchors at the first question,
  * which is too late.  Whatever would make it ask on its own is turned off. */
@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <unbound.h>
 
-#include "dns/resolver.h"
+#include "lib/base/buf.h"
 #include "lib/base/fs.h"
 #include "lib/net/address.h"
+#include "lib/net/libunbound.h"
 
 enum { ANCHOR_FILE_MAX = 64 * 1024 };
 
@@ -147,7 +148,7 @@ static enum outcome add_anchors(struct ub_ctx *ctx, const struct conf *conf, str
 	return DONE;
 }
 
-enum outcome resolver_setup(struct ub_ctx *ctx, const struct conf *conf, struct why *why)
+enum outcome libunbound_setup(struct ub_ctx *ctx, const struct conf *conf, struct why *why)
 {
 	int error;
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+/* test_dmarc.h - a DNS of a few TXT records, for the unit tests of DMARC */
+#ifndef MAILAUTH_TEST_DMARC_H
+#define MAILAUTH_TEST_DMARC_H
+
+#include "lib/base/attributes.h"
+#include "lib/base/buf.h"
+#include "lib/base/test.h"
+#include "lib/mailauth/lookup.h"
+
+/* One record; name in lower case.  text NULL: the look-up fails; empty: the name is there without TXT. */
+struct test_zone_row {
+	const char *name, *text;
+};
+
+struct test_zone {
+	const struct test_zone_row *rows;
+	size_t                      count;
+	size_t                      asked, expected;
+};
+
+/* test_zone_add - a TXT record as dns_reply.answers holds it. */
+static inline void test_zone_add(struct buf *out, struct span text)
+{
+	struct buf rdata;
+
+	buf_init(&rdata, 65000);
+	do {
+		struct span string = span_first(text, 255);
+
+		buf_add_byte(&rdata, (char)string.len);
+		buf_add(&rdata, string);
+		text = span_skip(text, string.len);
+	} while (text.len != 0);
+	buf_add_u16(out, (uint16_t)rdata.len);
+	buf_add(out, buf_span(&rdata));
+	buf_free(&rdata);
+}
+
+static inline void test_zone_ask(void *user, struct span name, enum rr_type rr_type, struct arena *arena,
+                                 struct lookup_answer *answer)
+{
+	struct test_zone *zone = user;
+	struct buf records;
+
+	zone->asked++;
+	buf_init(&records, BUF_NO_LIMIT);
+	*answer = (struct lookup_answer){ .status = DNS_NO_NAME };
+	for (size_t i = 0; i < zone->count && answer->status != DNS_FAILED; i++) {
+		if (!span_equal(name, span_of(zone->rows[i].name)))
+			continue;
+		if (zone->rows[i].text == NULL) {
+			answer->status = DNS_FAILED;
+		} else if (rr_type != RR_TXT || zone->rows[i].text[0] == '\0') {
+			answer->status = DNS_NO_DATA;
+		} else {
+			answer->status = DNS_FOUND;
+			test_zone_add(&records, span_of(zone->rows[i].text));
+		}
+	}
+	answer->records = arena_dup(arena, buf_span(&records));
+	buf_free(&records);
+}
+
+static inline void test_zone_expect(void *user, struct span name, enum rr_type rr_type)
+{
+	struct test_zone *zone = user;
+
+	(void)name;
+	(void)rr_type;
+	zone->expected++;
+}
+
+static inline struct lookup test_zone_lookup(struct test_zone *zone)
+{
+	return (struct lookup){ .ask = test_zone_ask, .expect = test_zone_expect, .user = zone };
+}
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/* text.c - one byte in, one byte out */
+#include "lib/mailauth/text.h"
+
+#include "lib/smtp/address.h"
+
+static struct span change(struct arena *arena, struct span s, char (*to)(char c))
+{
+	char *out = arena_alloc(arena, s.len + 1);
+
+	for (size_t i = 0; i < s.len; i++)
+		out[i] = to(s.ptr[i]);
+	return span_make(out, s.len);
+}
+
+static char to_printable(char c)
+{
+	return ascii_is_print(c) ? c : '?';
+}
+
+static char to_printable_or_8bit(char c)
+{
+	return (unsigned char)c >= 0x80 ? c : to_printable(c);
+}
+
+static char to_remark(char c)
+{
+	static const char from[] = "\"\\()<>;=", instead[] = "'/[][],:";
+	const char *found = c != '\0' ? strchr(from, c) : NULL;
+
+	return found != NULL ? instead[found - from] : to_printable(c);
+}
+
+struct span text_printable(struct arena *arena, struct span s, size_t most)
+{
+	return change(arena, span_first(s, most), to_printable);
+}
+
+struct span text_header(struct arena *arena, struct span s, bool may_utf8)
+{
+	return change(arena, s, may_utf8 && smtp_utf8_is_valid(s) ? to_printable_or_8bit : to_printable);
+}
+
+struct span text_remark(struct arena *arena, struct span s, size_t most)
+{
+	return change(arena, span_first(s, most), to_remark);
+}
