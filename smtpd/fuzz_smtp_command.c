@@ -105,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.client = pair[0];
 	r.server = pair[1];
 	task_main(attack, &r);
+	buf_clear(&fake.milters.seen);
 	if (server->session_count != 0 || !list_is_empty(&server->idle))
 		abort();
 	return 0;
