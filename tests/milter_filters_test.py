@@ -33,7 +33,8 @@ class Recorded(Filtered):
         cls.quiet = cls.add_recorder("quiet", "--quiet", socket=f"inet:{cls.port}@127.0.0.1")
         cls.choosy = cls.add_recorder("choosy", "--leading-space", "--rejected",
                                       "--macros", f"connect={ALL_CLIENT_MACROS}", "--macros", "helo={tls_version}",
-                                      "--macros", "mail={auth_type}", "--macros", "rcpt={rcpt_mailer} {rcpt_host} {rcpt_addr}",
+                                      "--macros", "mail={auth_type}",
+                                      "--macros", "rcpt={rcpt_mailer} {rcpt_host} {rcpt_addr}",
                                       "--macros", "eom=i {made_up} {auth_results}")
         for recorder in (cls.plain, cls.quiet, cls.choosy):
             recorder.wait()
@@ -71,10 +72,10 @@ class Recorded(Filtered):
         for recorder in (self.plain, self.quiet, self.choosy):
             recorder.order()
 
-    def change(self, *orders, service="plain", **more):
+    def change(self, *orders, fields=(), body="Hello.\r\n"):
         """A message through a filter that does this at its end, as it was delivered."""
         self.plain.order(eom=orders)
-        return self.delivered(service, **more)
+        return self.delivered("plain", *fields, body=body)
 
     # ---- callbacks ----
 
@@ -94,8 +95,8 @@ class Recorded(Filtered):
             seen = [(what, ["FOO bar"] if arguments == ["FOO"] else arguments) for what, arguments in seen]
         self.assertEqual(seen[:7], [
             ("connect", ["localhost", 2, ["127.0.0.1", port]]), ("helo", ["client.test"]),
-            ("mail", ["<u1@example.test>", "SIZE=100", "BODY=8BITMIME"]), ("unknown", ["FOO bar"]), ("rcpt", ["<u2@example.test>", "NOTIFY=NEVER"]),
-            ("rcpt", ["<u3@example.test>"]), ("data", [])])
+            ("mail", ["<u1@example.test>", "SIZE=100", "BODY=8BITMIME"]), ("unknown", ["FOO bar"]),
+            ("rcpt", ["<u2@example.test>", "NOTIFY=NEVER"]), ("rcpt", ["<u3@example.test>"]), ("data", [])])
         self.assertEqual(seen[7:12], [("header", [name, value]) for name, value in (
             ("From", "Ann <u1@example.test>"), ("To", "u2@example.test"), ("Subject", word),
             ("Message-ID", f"<{word}@client.test>"), ("Date", "Sat, 28 Nov 2026 12:00:00 +0000"))])
@@ -227,33 +228,29 @@ class Recorded(Filtered):
 
     def test_insert_header(self):
         """Indexes count our own trace field, too."""
-        mail = self.change(["addheader", "X-0", "zero", 0], ["addheader", "X-2", "two", 2], ["addheader", "X-99", "last", 99],
-                           ["addheader", "X-00", "on top", 0])
+        mail = self.change(["addheader", "X-0", "zero", 0], ["addheader", "X-2", "two", 2],
+                           ["addheader", "X-99", "last", 99], ["addheader", "X-00", "on top", 0])
         names = [name for name, _ in fields_of(mail)]
         self.assertEqual(names, ["X-00", "X-0", "Received", "X-2", "From", "To", "Subject", "Message-ID", "Date", "X-99"])
 
     def test_change_and_delete_header(self):
         fields = ["X-A: 1", "x-a: 2", "X-B: 1", "X-A:\r\n 3", "X-B: 2"]
-        mail = self.mail_changed(fields, ["chgheader", "X-A", 2, "two"], ["chgheader", "x-b", 1, ""],
-                                 ["chgheader", "X-A", 9, "nine"], ["chgheader", "X-C", 1, "new"],
-                                 ["chgheader", "X-D", 1, ""], ["chgheader", "Subject", 1, "a\n other"])
+        mail = self.change(["chgheader", "X-A", 2, "two"], ["chgheader", "x-b", 1, ""], ["chgheader", "X-A", 9, "nine"],
+                           ["chgheader", "X-C", 1, "new"], ["chgheader", "X-D", 1, ""],
+                           ["chgheader", "Subject", 1, "a\n other"], fields=fields)
         found = [f for f in fields_of(mail) if f[0].lower().startswith("x-") or f[0] == "Subject"]
         self.assertEqual(found[0], ("Subject", " a\n other"))
         self.assertEqual(found[1:], [("X-A", " 1"), ("X-A", " two"), ("X-A", "\n 3"), ("X-B", " 2"), ("X-A", " nine"),
                                      ("X-C", " new")])
 
-    def mail_changed(self, fields, *orders):
-        """Found by its Message-ID: the subject may change."""
-        self.plain.order(eom=orders)
-        return self.delivered("plain", *fields)
-
     def test_delete_counts_on(self):
         """After a deletion the fields behind it have moved up."""
-        mail = self.mail_changed(["X-A: 1", "X-A: 2", "X-A: 3"], ["chgheader", "X-A", 1, ""], ["chgheader", "X-A", 1, "first"])
+        mail = self.change(["chgheader", "X-A", 1, ""], ["chgheader", "X-A", 1, "first"],
+                           fields=["X-A: 1", "X-A: 2", "X-A: 3"])
         self.assertEqual(values_of(mail, "X-A"), [" first", " 3"])
 
     def test_our_own_trace_field_is_not_shown(self):
-        mail = self.mail_changed(["Received: by elsewhere.test"], ["chgheader", "Received", 1, "by nowhere"])
+        mail = self.change(["chgheader", "Received", 1, "by nowhere"], fields=["Received: by elsewhere.test"])
         self.assertEqual(values_of(mail, "Received")[1:], [" by nowhere"])
         self.assertEqual([h for h in self.plain.headers() if h[0] == "Received"], [["Received", "by elsewhere.test"]])
 
@@ -267,8 +264,8 @@ class Recorded(Filtered):
         self.assertEqual(body_of(self.change(["replacebody", "Another.\r\n", 1, ""])), "Another.\n")
 
     def test_replace_it_by_a_long_one(self):
-        text = body_of(self.change(["replacebody", "One line of many.\r\n", 30000, ""], ["replacebody", "second\r\n", 1, "piece\r\n"],
-                                   ["addheader", "X-After", "yes"]))
+        text = body_of(self.change(["replacebody", "One line of many.\r\n", 30000, ""],
+                                   ["replacebody", "second\r\n", 1, "piece\r\n"], ["addheader", "X-After", "yes"]))
         self.assertEqual(text, "One line of many.\n" * 30000 + "second\npiece\n")
 
     def test_replace_it_by_unix_lines(self):
@@ -284,7 +281,7 @@ class Recorded(Filtered):
     def test_a_large_message(self):
         """Its body comes in pieces, and with both kinds of changes."""
         body = "".join(f"{k:07} a line of a large message, sixty-four bytes with its end.\r\n" for k in range(80000))
-        mail = self.change(["addheader", "X-Added", "yes"], ["chgheader", "X-A", 1, "b"], body=body, service="plain")
+        mail = self.change(["addheader", "X-Added", "yes"], ["chgheader", "X-A", 1, "b"], body=body)
         self.assertEqual((values_of(mail, "X-Added"), body_of(mail)), ([" yes"], body.replace("\r\n", "\n")))
         sizes = [a[0] for n, a, _ in self.plain.events() if n == "body"]
         self.assertEqual(sum(sizes), len(body))
@@ -303,8 +300,9 @@ class Recorded(Filtered):
     # ---- the envelope ----
 
     def test_add_and_delete_recipients(self):
-        self.plain.order(eom=[["addrcpt", "<u4@example.test>"], ["addrcpt", "u5@example.test"], ["delrcpt", "<u2@example.test>"],
-                              ["delrcpt", "<nobody@example.test>"], ["addrcpt", "<u6@example.test>", "NOTIFY=NEVER"]])
+        self.plain.order(eom=[["addrcpt", "<u4@example.test>"], ["addrcpt", "u5@example.test"],
+                              ["delrcpt", "<u2@example.test>"], ["delrcpt", "<nobody@example.test>"],
+                              ["addrcpt", "<u6@example.test>", "NOTIFY=NEVER"]])
         word, reply = self.mail("plain", to=("u2@example.test", "u3@example.test"))
         self.assertEqual(reply[:3], "250")
         for user in ("u3", "u4", "u5", "u6"):
@@ -363,32 +361,27 @@ class Recorded(Filtered):
         queue_id = reply.split()[-1]
         self.assertEqual(reply[:3], "250")
         wait_until(lambda: queue_id in held(self.mta), 30, self.mta.log_tail)
-        self.logged(rf"{queue_id}: milter-hold: END-OF-MESSAGE from localhost\[127\.0\.0\.1\]: milter triggers HOLD action[^;]*; "
-                    r"from=<u1@example\.test> to=<u2@example\.test> proto=ESMTP helo=<client\.test>")
+        self.logged(rf"{queue_id}: milter-hold: END-OF-MESSAGE from localhost\[127\.0\.0\.1\]: milter triggers HOLD "
+                    r"action[^;]*; from=<u1@example\.test> to=<u2@example\.test> proto=ESMTP helo=<client\.test>")
         self.assertEqual(self.found("u2", word), [])
         self.mta.release(queue_id)
         self.assertEqual(values_of(self.arrived("u2", word), "X-Seen"), [" yes"])
 
     def test_everything_at_once(self):
-        mail = self.mail_changed(["X-A: 1"], ["progress"], ["addheader", "X-B", "2"], ["chgheader", "X-A", 1, ""],
-                                 ["replacebody", "new\r\n", 1, ""], ["addrcpt", "<u3@example.test>"],
-                                 ["chgfrom", "<u8@example.test>"], ["progress"], ["addheader", "X-C", "3", 1], ["accept"])
+        mail = self.change(["progress"], ["addheader", "X-B", "2"], ["chgheader", "X-A", 1, ""],
+                           ["replacebody", "new\r\n", 1, ""], ["addrcpt", "<u3@example.test>"],
+                           ["chgfrom", "<u8@example.test>"], ["progress"], ["addheader", "X-C", "3", 1], ["accept"],
+                           fields=["X-A: 1"])
         self.assertEqual([n for n, _ in fields_of(mail)][:2], ["Received", "X-C"])
         self.assertEqual((values_of(mail, "X-A"), values_of(mail, "X-B"), body_of(mail)), ([], [" 2"], "new\n"))
         self.assertIn(b"Return-Path: <u8@example.test>", mail)
 
     # ---- verdicts ----
 
-    def attempt(self, service="plain", size=100):
-        """The first reply that is a refusal, by name of the command; else that to the message."""
+    def attempt(self, service="plain"):
         word = self.word()
         with self.client(service) as c:
-            for name, line in (("mail", "MAIL FROM:<u1@example.test>"), ("rcpt", "RCPT TO:<u2@example.test>"), ("data", "DATA")):
-                reply = c.say(line)
-                if reply[0] not in "23":
-                    return name, reply, word
-            c.send(self.message(word, body="x" * 70 + "\r\n" * (size // 72 + 1)))
-            return "end", c.reply(), word
+            return *self.refused_or_taken(c, word), word
 
     def test_refusals_of_every_stage(self):
         """Those of the connection or HELO hold for MAIL."""
@@ -487,8 +480,9 @@ class Recorded(Filtered):
     # ---- several ----
 
     def test_the_second_sees_what_the_first_changed(self):
-        self.plain.order(eom=[["addheader", "X-First", "1"], ["chgheader", "Subject", 1, "changed"], ["chgheader", "X-Gone", 1, ""],
-                              ["addheader", "X-Top", "2", 0], ["replacebody", "From the first.\r\n", 1, ""]])
+        self.plain.order(eom=[["addheader", "X-First", "1"], ["chgheader", "Subject", 1, "changed"],
+                              ["chgheader", "X-Gone", 1, ""], ["addheader", "X-Top", "2", 0],
+                              ["replacebody", "From the first.\r\n", 1, ""]])
         self.quiet.order(eom=[["chgheader", "X-First", 1, "2"], ["addheader", "X-Second", "3"]])
         mail = self.delivered("two", "X-Gone: yes")
         headers = self.quiet.headers()
@@ -608,9 +602,11 @@ class Recorded(Filtered):
 
     def test_local_mail(self):
         """A session of a client on localhost is shown."""
-        self.plain.order(eom=[["addheader", "X-Local", "yes"], ["chgheader", "X-A", 1, "b"], ["addrcpt", "<u3@example.test>"]])
+        self.plain.order(eom=[["addheader", "X-Local", "yes"], ["chgheader", "X-A", 1, "b"],
+                              ["addrcpt", "<u3@example.test>"]])
         word = self.word()
-        self.mta.sendmail("u1@example.test", ["u2@example.test"], f"From: u1@example.test\nX-A: a\nSubject: {word}\n\nlocal\n")
+        self.mta.sendmail("u1@example.test", ["u2@example.test"],
+                          f"From: u1@example.test\nX-A: a\nSubject: {word}\n\nlocal\n")
         mail = self.arrived("u2", word)
         self.arrived("u3", word)
         self.assertEqual((values_of(mail, "X-Local"), values_of(mail, "X-A")), ([" yes"], [" b"]))

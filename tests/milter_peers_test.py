@@ -4,7 +4,6 @@
 Postfix, so that what is expected is what Postfix does.  Each filter has its own configuration and socket; name servers
 are those of the test."""
 import os
-import shutil
 import subprocess
 import unittest
 
@@ -190,7 +189,8 @@ PublicSuffixList /usr/share/publicsuffix/public_suffix_list.dat
             self.skipTest(self.why_no_dmarc)
         message = self.message(self.word())[:-3].replace("u1@example.test", "ann@aligned.test").encode()
         # libspf2 lets all of 127/8 pass: the domain has to be another.
-        self.assertRegex(self.send("dmarc", message, "x@nothing.test"), r"^550 5\.7\.1 rejected by DMARC policy for aligned\.test")
+        self.assertRegex(self.send("dmarc", message, "x@nothing.test"),
+                         r"^550 5\.7\.1 rejected by DMARC policy for aligned\.test")
 
     def test_opendmarc_reads_what_opendkim_found(self):
         if not self.opendmarc:

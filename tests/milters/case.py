@@ -157,6 +157,16 @@ class Filtered:
             c.say("QUIT")
         return word, reply
 
+    def refused_or_taken(self, client, word):
+        """The first reply that is a refusal, and what it was to; else that to the message."""
+        for name, line in (("mail", "MAIL FROM:<u1@example.test>"), ("rcpt", "RCPT TO:<u2@example.test>"),
+                           ("data", "DATA")):
+            reply = client.say(line)
+            if reply[0] not in "23":
+                return name, reply
+        client.send(self.message(word))
+        return "end", client.reply()
+
     def found(self, user, word):
         return [m for m in self.mta.mails(user) if word.encode() in m]
 
@@ -173,7 +183,7 @@ class Filtered:
         return self.arrived(user, word)
 
     def logged(self, pattern):
-        wait_until(lambda: re.search(pattern, self.mta.log()), 60, lambda: f"{pattern}\n{self.mta.log_tail()}")
+        wait_until(lambda: re.search(pattern, self.mta.log()), 20, lambda: f"{pattern}\n{self.mta.log_tail()}")
         return re.search(pattern, self.mta.log())
 
 
