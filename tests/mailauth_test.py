@@ -252,7 +252,8 @@ class Signed(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.world = World()
-        cls.host = Instance("users=3", f"dns={cls.world.dns.address}", "main.mailauth_sign_networks=").__enter__()
+        cls.host = Instance("users=3", f"dns={cls.world.dns.address}", "main.mailauth_sign_networks=",
+                            "main.arc_seal_domain=example.test").__enter__()
         done = cls.host.tool("postern", "dkim", "keygen", "example.test")
         cls.publish(done.stdout)
         # No reload: mailauth finds the keys by itself, within some seconds.
@@ -314,6 +315,19 @@ class Signed(unittest.TestCase):
         text = next(x for x in self.host.mails("u2") if b"not ours" in x)
         self.assertNotIn(b"DKIM-Signature", text)
         self.assertEqual(len(results_of(text)), 1)
+
+    def test_mail_of_strangers_is_sealed(self):
+        """Each host on its way adds a set; what was sealed before is judged, and kept."""
+        first = self.world.seal(mail("nothing.test", subject="sealed"), "dmarc=none header.from=nothing.test")
+        with smtplib.SMTP("127.0.0.1", self.host.port("smtp"), timeout=30) as s:
+            s.sendmail("x@nothing.test", "u2@example.test", first)
+        wait_until(lambda: any(b"sealed" in x for x in self.host.mails("u2")), 30, self.host.log_tail)
+        text = next(x for x in self.host.mails("u2") if b"sealed" in x)
+        self.assertIn("arc=pass", results_of(text)[0])
+        verdict = self.world.check("arc", message=text).decode()
+        self.assertRegex(verdict, r"^pass sets=2 .*sealers=sealer\.test,example\.test")
+        newest = email.message_from_bytes(text).get_all("ARC-Authentication-Results")[0]
+        self.assertEqual(" ".join(newest.split()).replace("i=2; ", ""), results_of(text)[0])
 
 
 @unittest.skipUnless(FakeDNS, "no fakedns")
