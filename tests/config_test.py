@@ -188,7 +188,7 @@ class Hosts(unittest.TestCase):
 
     def test_unused_parameters_are_logged_and_do_not_stop(self):
         with Instance("users=1", "main.no_such_thing=1") as host:
-            self.assertIn("unused parameter: no_such_thing=1", host.log())
+            host.wait_logged("unused parameter: no_such_thing=1")
 
     def test_two_masters_never_run_on_one_queue(self):
         with Instance("users=1") as host:

@@ -510,7 +510,7 @@ class DamagedFiles(Fault):
         self.host.start()
         self.assertEqual(self.host.queued(), 8)
         self.assertEqual(len(list((self.host.dir / "queue" / "corrupt").iterdir())), 1)
-        self.assertIn("is damaged: a copy is kept in queue/corrupt", self.host.log())
+        self.host.wait_logged("is damaged: a copy is kept in queue/corrupt")
         self.marks.clear()
         self.send_until_ok()
         self.host.wait_for_mails("u1", 1)

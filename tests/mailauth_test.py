@@ -135,7 +135,7 @@ class Checked(unittest.TestCase):
         code, text = self.send(mail("forged.test"), "x@nothing.test")
         self.assertEqual(code, 550)
         self.assertRegex(text, r"^5\.7\.1 .*forged\.test.*DMARC")
-        self.assertIn("action=reject", self.host.log())
+        self.host.wait_logged("action=reject")
 
     def test_an_aligned_author_passes(self):
         stored = self.deliver(self.world.sign(mail("aligned.test")))
@@ -388,7 +388,8 @@ def standalone(world, folder, *options):
         process.wait(30)
 
 
-@needs_peers(unittest.skipIf(why_no_postfix() or not FakeDNS, "no Postfix or no fakedns"))
+@needs_peers
+@unittest.skipIf(why_no_postfix() or not FakeDNS, "no Postfix or no fakedns")
 class BesidePostfix(unittest.TestCase):
     """The same filter gives the same headers."""
 

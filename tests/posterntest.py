@@ -106,6 +106,10 @@ class Instance:
     def log_tail(self):
         return "\n".join(self.log().splitlines()[-25:])
 
+    def wait_logged(self, text):
+        """The log program writes on its own time: what a client has seen may be logged a moment later."""
+        wait_until(lambda: text in self.log(), describe=lambda: f"{text!r} is not in\n{self.log_tail()}")
+
     def tool(self, name, *words, check=True, **more):
         build = pathlib.Path(os.environ.get("POSTERN_BUILD") or TOP / "build")
         done = subprocess.run([str(build / "stage" / "sbin" / name), "-c", self.facts["config"],

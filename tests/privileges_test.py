@@ -281,7 +281,7 @@ class SystemUsers(unittest.TestCase):
                 s.send_message(message("x", to="sysuser@sys.test"))
                 s.send_message(message("y", to="u1@example.test"))
             wait_until(lambda: "status=deferred" in host.log(), 30, host.log_tail)
-            self.assertIn("Permission denied", host.log())
+            host.wait_logged("Permission denied")
             self.assertEqual(len(list(new.iterdir())) if new.is_dir() else 0, before)
             host.wait_for_mails("u1", 1)    # virtual_mailbox_base counts always
 

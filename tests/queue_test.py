@@ -208,7 +208,7 @@ class Relaying(unittest.TestCase):
         self.send(["x@far.test"])
         report = self.bounce_for()
         self.assertIn("x@far.test", report.as_string())
-        self.assertIn("status=expired, returned to sender", self.host.log())
+        self.host.wait_logged("status=expired, returned to sender")
 
     def test_postqueue_json_postcat_and_postsuper(self):
         self.far.behaviour = {"*": "451 4.3.0 not now"}

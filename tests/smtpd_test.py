@@ -389,7 +389,7 @@ class Limits(unittest.TestCase):
         held = [c for c in first if c.greeting[:3] == "220"]
         self.assertEqual(len(held), 3)
         self.assertEqual({c.greeting[:9] for c in first if c not in held}, {"421 4.7.0"})
-        self.assertIn("Connection concurrency limit exceeded: 4 from", host.log())
+        host.wait_logged("Connection concurrency limit exceeded: 4 from")
         held[0].say("QUIT")
         wait_until(lambda: self.client(host, greet=False).greeting[:3] == "220")
 
