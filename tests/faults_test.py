@@ -648,7 +648,7 @@ class FailingDns(Fault):
         self.assertEqual(self.send(user=f"x@{domain}")[0], 250)
         wait_until(lambda: re.search(rf"to=<x@{domain}>.*status=", self.host.log()), 60, self.host.log_tail)
         self.assertNotRegex(self.host.log(), rf"to=<x@{domain}>.*status=bounced")
-        self.assertRegex(self.host.log(), rf"to=<x@{domain}>.*dsn=4\.\d\.\d, status=deferred")
+        self.host.wait_logged(rf"to=<x@{domain}>.*dsn=4\.\d\.\d, status=deferred")
 
     def inbound_goes_on(self):
         self.assertEqual(self.send()[0], 250)

@@ -3,6 +3,7 @@
 import email.message
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -106,9 +107,9 @@ class Instance:
     def log_tail(self):
         return "\n".join(self.log().splitlines()[-25:])
 
-    def wait_logged(self, text):
+    def wait_logged(self, pattern):
         """The log program writes on its own time: what a client has seen may be logged a moment later."""
-        wait_until(lambda: text in self.log(), describe=lambda: f"{text!r} is not in\n{self.log_tail()}")
+        wait_until(lambda: re.search(pattern, self.log()), describe=lambda: f"{pattern!r} is not in\n{self.log_tail()}")
 
     def tool(self, name, *words, check=True, **more):
         build = pathlib.Path(os.environ.get("POSTERN_BUILD") or TOP / "build")

@@ -157,7 +157,7 @@ class Relaying(unittest.TestCase):
         self.assertIn("Subject: doomed", parts[2].get_payload() if isinstance(parts[2].get_payload(), str)
                       else parts[2].as_string())
         self.assertTrue(report["From"].startswith("MAILER-DAEMON"))
-        self.assertRegex(self.host.log(), rf"bounce\[\d+\]: {queue_id}: sender non-delivery notification: \w+")
+        self.host.wait_logged(rf"bounce\[\d+\]: {queue_id}: sender non-delivery notification: \w+")
 
     def test_notify_never_means_no_bounce(self):
         self.far.behaviour = {"*": "550 5.1.1 no"}
@@ -264,7 +264,7 @@ class Relaying(unittest.TestCase):
                        text=True, check=True)
         mail = self.host.wait_for_mails("u2", 1)[0]
         self.assertIn(b"\r\n.\r\nafter the dot\r\n", mail)
-        self.assertRegex(self.host.log(), r"pickup\[\d+\]: \w+: uid=\d+ from=<u1@example.test>")
+        self.host.wait_logged(r"pickup\[\d+\]: \w+: uid=\d+ from=<u1@example.test>")
 
     def test_sendmail_keeps_mail_while_the_host_is_down(self):
         build = os.environ.get("POSTERN_BUILD") or pathlib.Path(__file__).parent.parent / "build"

@@ -452,7 +452,7 @@ class Limits(unittest.TestCase):
         self.assertEqual(answers, ["502"] * 6)
         c.send("MEOW\r\n")
         self.assertEqual([c.reply()[:3], c.reply()[:9], c.reply()], ["502", "421 4.7.0", ""])
-        wait_until(lambda: re.search("too many errors after .* from", host.log()), describe=host.log_tail)
+        host.wait_logged("too many errors after .* from")
 
     def test_soft_errors_wait(self):
         host = self.begin("main.smtpd_soft_error_limit=2", "main.smtpd_error_sleep_time=1s")
