@@ -134,7 +134,7 @@ struct judgement {
 	struct iprev_verdict iprev;
 	struct spf_verdict   spf;		/* of MAIL FROM; of a bounce, of HELO */
 	struct spf_verdict   spf_helo;	/* beside it */
-	bool                 is_unreadable;	/* the header is too large: nothing of the following was checked */
+	bool                 is_unreadable;	/* the header is too large: DKIM and ARC were not checked */
 	struct dkim_results  dkim;
 	struct arc_result    arc;
 	struct dmarc_verdict dmarc;

@@ -55,15 +55,28 @@ static struct span author(const struct judgement *j)
 	return j->dmarc.author.len > 0 ? j->dmarc.author : span_lit("(no domain)");
 }
 
+/* An author nobody can be asked about: several From fields, no address, a header too large to look at.  A mail program may well
+ * show one, so this is no way around the policy of him who is shown (RFC 7489 6.6.1). */
+static void refuse_unclear(struct message *m, struct judgement *j)
+{
+	j->action = mailauth.dmarc_reject;
+	j->reason = arena_printf_span(m->arena, "It cannot be told whose mail this is (DMARC: %s)", j->dmarc.reason);
+}
+
 static void follow_dmarc(struct message *m, struct judgement *j)
 {
+	bool is_unclear = j->dmarc.result == DMARC_PERMERROR;
 	enum dmarc_policy asked = j->dmarc.applied;
 
-	if (j->dmarc.result != DMARC_FAIL || asked == DMARC_POLICY_NONE)
+	if (!is_unclear && (j->dmarc.result != DMARC_FAIL || asked == DMARC_POLICY_NONE))
 		return;
 	look_for_override(m, j);
 	if (j->override != OVERRIDE_NONE)
 		return;
+	if (is_unclear) {
+		refuse_unclear(m, j);
+		return;
+	}
 	j->action = asked == DMARC_POLICY_REJECT ? mailauth.dmarc_reject : mailauth.dmarc_quarantine;
 	j->reason = arena_printf_span(m->arena, "This mail claims to be from " SPAN_FMT
 	                              ", but neither SPF nor DKIM shows that it is, and " SPAN_FMT

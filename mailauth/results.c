@@ -122,12 +122,11 @@ static struct mail_field results_field(struct message *m, const struct judgement
 	if (j->is_unreadable) {
 		auth_results_result(&w, "dkim", span_lit("permerror"));
 		auth_results_reason(&w, span_lit("header too large"));
-		auth_results_result(&w, "dmarc", span_lit("permerror"));
 	} else {
 		write_dkim(&w, m, j);
 		write_arc(&w, m, j);
-		write_dmarc(&w, m, j);
 	}
+	write_dmarc(&w, m, j);
 	auth_results_end(&w);
 	field = as_field(m, buf_span(&out));
 	buf_free(&out);

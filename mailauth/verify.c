@@ -148,7 +148,9 @@ void verify_end(struct message *m, struct judgement *j)
 	check_name(m, j);
 	check_spf(m, j);
 	j->is_unreadable = m->body == NULL;
-	if (!j->is_unreadable) {
+	if (j->is_unreadable) {
+		j->dmarc = (struct dmarc_verdict){ .result = DMARC_PERMERROR, .reason = "header too large" };
+	} else {
 		j->dkim = dkim_verify_end(m->verifier);
 		j->arc = arc_verify_end(m->arc);
 		check_dmarc(m, j);

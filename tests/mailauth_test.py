@@ -221,18 +221,24 @@ class Checked(unittest.TestCase):
         self.assertIn("dkim=pass", results_of(stored)[0])
         self.assertTrue(stored.endswith(body.encode()))
 
-    def test_a_header_without_end_is_not_checked(self):
-        fields = [f"X-Field-{i}: {'x' * 900}" for i in range(1100)]
-        code, text = self.send(mail("aligned.test", *fields, f"Authentication-Results: {AUTHSERV}; dkim=pass"))
-        if code == 250:     # else smtpd has refused it
-            wait_until(lambda: any(b"X-Field-1099" in p.read_bytes() for p in self.files("u1")), 30)
-            stored = next(x for x in (p.read_bytes() for p in self.files("u1")) if b"X-Field-1099" in x)
-            results, = results_of(stored)
-            self.assertIn("dkim=permerror", results)
+    def refused(self, message, reason):
+        code, text = self.send(message)
+        self.assertEqual((code, text[:6]), (550, "5.7.1 "))
+        self.assertRegex(text, reason)
 
-    def test_two_authors_are_no_author(self):
-        stored = self.deliver(mail("aligned.test", "From: Boss <boss@forged.test>"))
-        self.assertIn("dmarc=permerror", results_of(stored)[0])
+    def test_a_header_without_end_is_no_way_around(self):
+        self.refused(mail("forged.test", *(f"X-{i}: x" for i in range(1100))), "DMARC: header too large")
+        self.refused(mail("forged.test", *(f"X-{i}: {'x' * 900}" for i in range(1300))), "DMARC: header too large")
+
+    def test_two_authors_are_no_way_around(self):
+        self.refused(mail("aligned.test", "From: Boss <boss@forged.test>"), "DMARC: several From fields")
+
+    def test_an_author_hidden_among_others_is_no_way_around(self):
+        for value in ("boss@forged.test, x@[192.0.2.1]", ", ".join(f"x@d{i}.test" for i in range(50)) + ", a@forged.test"):
+            self.refused(mail("aligned.test").replace(b"From: Ann <ann@aligned.test>", f"From: {value}".encode()), "DMARC: ")
+
+    def test_mail_of_nobody(self):
+        self.refused(mail("aligned.test").replace(b"From: Ann <ann@aligned.test>", b"From: nobody"), "DMARC: no address")
 
     def test_several_messages_in_a_session(self):
         with smtplib.SMTP("127.0.0.1", self.host.port("smtp"), "out.aligned.test", timeout=60) as s:
@@ -315,6 +321,18 @@ class Signed(unittest.TestCase):
         text = next(x for x in self.host.mails("u2") if b"not ours" in x)
         self.assertNotIn(b"DKIM-Signature", text)
         self.assertEqual(len(results_of(text)), 1)
+
+    def test_an_unclear_author_is_only_noted_where_nothing_is_refused(self):
+        forged = f"Authentication-Results: {AUTHSERV}; dkim=pass"
+        for name, dmarc, message in (
+                ("endless", "dkim=permerror", mail("aligned.test", *(f"X-{i}: x" for i in range(1100)), forged, subject="endless")),
+                ("doubled", "dmarc=permerror", mail("aligned.test", "From: Boss <boss@forged.test>", subject="doubled"))):
+            with smtplib.SMTP("127.0.0.1", self.host.port("smtp"), timeout=30) as s:
+                s.sendmail("ann@aligned.test", "u3@example.test", message)
+            wait_until(lambda: any(name.encode() in x for x in self.host.mails("u3")), 30, self.host.log_tail)
+            results, = results_of(next(x for x in self.host.mails("u3") if name.encode() in x))
+            self.assertIn(dmarc, results)
+            self.assertIn("dmarc=permerror", results)
 
     def test_mail_of_strangers_is_sealed(self):
         """Each host on its way adds a set; what was sealed before is judged, and kept."""
