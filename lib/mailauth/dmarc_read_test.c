@@ -4,37 +4,32 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "lib/base/log.h"
 #include "lib/base/test.h"
 #include "lib/mailauth/dmarc_report.h"
 #include "lib/mailauth/dmarc_totals.h"
+#include "lib/mailauth/test_folder.h"
 
 static const struct dmarc_read_limits limits = DMARC_READ_STANDARD_LIMITS;
 
 static struct arena *arena;
-static char folder[64];
+static struct test_folder folder;
 
 static int setup(void **state)
 {
 	(void)state;
 	arena = arena_new(NULL);
-	snprintf(folder, sizeof(folder), "/tmp/dmarc_read_test.XXXXXX");
+	test_folder_make(&folder);
 	log_open("test", LOG_TO_FD, open("/dev/null", O_WRONLY | O_CLOEXEC));
-	return mkdtemp(folder) == NULL;
+	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	if (fork() == 0) {
-		execlp("rm", "rm", "-rf", folder, (char *)NULL);
-		_exit(1);
-	}
-	wait(NULL);
+	test_folder_remove(&folder);
 	arena_free(arena);
 	return 0;
 }
@@ -395,7 +390,7 @@ static struct dmarc_totals *open_totals(const char *name, uint64_t most)
 	struct dmarc_totals *totals;
 	struct why why;
 
-	if (dmarc_totals_open(arena_printf(arena, "%s/%s", folder, name), most, &totals, &why) != DONE)
+	if (dmarc_totals_open(arena_printf(arena, "%s/%s", folder.path, name), most, &totals, &why) != DONE)
 		fail_msg("%s", why.text);
 	return totals;
 }
@@ -444,7 +439,7 @@ static void totals_add_up(void **state)
 	(void)make_report(&by, rows, 3, &packed);
 	assert_int_equal(dmarc_totals_take(totals, arena, buf_span(&packed), false, is_ours, NULL, &taken, &why), DONE);
 	assert_int_equal(messages_in(totals, 0, 0), 26);
-	assert_int_equal(dmarc_totals_open(arena_printf(arena, "%s/totals", folder), 1, &other, &why), DEFER);
+	assert_int_equal(dmarc_totals_open(arena_printf(arena, "%s/totals", folder.path), 1, &other, &why), DEFER);
 	dmarc_totals_close(totals);
 	totals = open_totals("totals", 100);
 	assert_int_equal(messages_in(totals, 0, 0), 26);

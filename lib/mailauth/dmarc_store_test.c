@@ -16,29 +16,26 @@
 #include "lib/base/log.h"
 #include "lib/base/test.h"
 #include "lib/mailauth/dmarc_store_private.h"
+#include "lib/mailauth/test_folder.h"
 
 enum { DAY = 20000 };
 
 static struct arena *arena;
-static char folder[64];
+static struct test_folder folder;
 
 static int setup(void **state)
 {
 	(void)state;
 	arena = arena_new(NULL);
-	snprintf(folder, sizeof(folder), "/tmp/dmarc_store_test.XXXXXX");
+	test_folder_make(&folder);
 	log_open("test", LOG_TO_FD, open("/dev/null", O_WRONLY | O_CLOEXEC));
-	return mkdtemp(folder) == NULL;
+	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	if (fork() == 0) {
-		execlp("rm", "rm", "-rf", folder, (char *)NULL);
-		_exit(1);
-	}
-	wait(NULL);
+	test_folder_remove(&folder);
 	arena_free(arena);
 	return 0;
 }
@@ -120,7 +117,7 @@ static struct sums sums_of(const char *path, int64_t day, const char *name)
 
 static void adds_up(void **state)
 {
-	struct dmarc_store_settings settings = settings_in(folder);
+	struct dmarc_store_settings settings = settings_in(folder.path);
 	struct dmarc_sample a = sample("example.com", "192.0.2.1", true);
 	struct dmarc_sample b = sample("example.com", "192.0.2.2", false);
 	struct dmarc_sample c = sample("example.net", "2001:db8::1", true);
@@ -140,20 +137,20 @@ static void adds_up(void **state)
 	assert_int_equal(counts.messages, 36);
 	assert_int_equal(counts.dropped, 0);
 	dmarc_store_close(store);
-	sums = sums_of(folder, DAY, "example.com");
+	sums = sums_of(folder.path, DAY, "example.com");
 	assert_int_equal(sums.domains, 2);
 	assert_int_equal(sums.rows, 2);
 	assert_int_equal(sums.listed, 33);
 	assert_int_equal(sums.messages, 33);
 	assert_int_equal(sums.dropped, 0);
-	sums = sums_of(folder, DAY, "example.net");
+	sums = sums_of(folder.path, DAY, "example.net");
 	assert_int_equal(sums.rows, 1);
 	assert_int_equal(sums.listed, 3);
 }
 
 static void keeps_rows_whole(void **state)
 {
-	struct dmarc_store_settings settings = settings_in(folder);
+	struct dmarc_store_settings settings = settings_in(folder.path);
 	struct dmarc_sample a = sample("whole.example", "192.0.2.1", true);
 	struct dmarc_store *store = open_store(&settings);
 	struct dmarc_day_domain domain = { .name = SPAN("whole.exampld") };
@@ -165,7 +162,7 @@ static void keeps_rows_whole(void **state)
 	a.row.disposition = DMARC_POLICY_QUARANTINE;
 	assert_true(dmarc_store_add(store, &a, moment(DAY)));
 	dmarc_store_close(store);
-	assert_int_equal(dmarc_day_open(folder, DAY, &day, &why), DONE);
+	assert_int_equal(dmarc_day_open(folder.path, DAY, &day, &why), DONE);
 	assert_true(dmarc_day_next_domain(day, arena, &domain));
 	assert_span(domain.name, "whole.example");
 	assert_span(domain.record, "v=DMARC1; p=none; rua=mailto:r@example.com");
@@ -191,7 +188,7 @@ static void keeps_rows_whole(void **state)
 
 static void days_turn(void **state)
 {
-	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/days", folder));
+	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/days", folder.path));
 	struct dmarc_sample a = sample("example.com", "192.0.2.1", true);
 	struct dmarc_store *store = open_store(&settings);
 	struct dmarc_day *day;
@@ -224,7 +221,7 @@ static void days_turn(void **state)
 
 static void forgets(void **state)
 {
-	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/forget", folder));
+	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/forget", folder.path));
 	struct dmarc_store *store = open_store(&settings);
 	struct dmarc_day *day;
 	struct why why;
@@ -289,7 +286,7 @@ static void samples(void **state)
 static void limits(void **state)
 {
 	struct dmarc_store_settings settings = {
-		.folder = arena_printf(arena, "%s/limits", folder), .most_domains = 3, .most_rows = 5,
+		.folder = arena_printf(arena, "%s/limits", folder.path), .most_domains = 3, .most_rows = 5,
 		.most_bytes = 1 << 20, .most_pending_bytes = 1 << 20,
 	};
 	struct dmarc_store *store = open_store(&settings);
@@ -328,7 +325,7 @@ static void limits(void **state)
 static void flood(void **state)
 {
 	struct dmarc_store_settings settings = {
-		.folder = arena_printf(arena, "%s/flood", folder), .most_domains = 1000000, .most_rows = 1000000,
+		.folder = arena_printf(arena, "%s/flood", folder.path), .most_domains = 1000000, .most_rows = 1000000,
 		.most_bytes = 1 << 20, .most_pending_bytes = 256 << 10,
 	};
 	struct dmarc_store *store = open_store(&settings);
@@ -355,7 +352,7 @@ static void flood(void **state)
 
 static void too_long(void **state)
 {
-	struct dmarc_store_settings settings = settings_in(folder);
+	struct dmarc_store_settings settings = settings_in(folder.path);
 	struct dmarc_sample a = sample("example.com", "192.0.2.1", true);
 	struct dmarc_store *store = open_store(&settings);
 	static char text[70000];
@@ -388,7 +385,7 @@ static void spoil(const char *path)
 
 static void damage(void **state)
 {
-	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/damage", folder));
+	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/damage", folder.path));
 	struct dmarc_sample a = sample("example.com", "192.0.2.1", true);
 	const char *path = day_path(arena, settings.folder, DAY);
 	struct dmarc_store *store = open_store(&settings);
@@ -430,7 +427,7 @@ static void touch(const char *path, const char *kind)
 /* The mark that a killed writer leaves behind. */
 static void mark(void **state)
 {
-	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/mark", folder));
+	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/mark", folder.path));
 	struct dmarc_sample a = sample("example.com", "192.0.2.1", true);
 	const char *path = day_path(arena, settings.folder, DAY);
 	struct dmarc_store *store = open_store(&settings);
@@ -474,7 +471,7 @@ static void read_file(const char *path, struct buf *content)
 static void mixtures(void **state)
 {
 	enum { PAGE = 4096, BEFORE = 1500 };
-	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/mixtures", folder));
+	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/mixtures", folder.path));
 	const char *path = day_path(arena, settings.folder, DAY);
 	struct dmarc_store *store = open_store(&settings);
 	struct buf old, new;
@@ -517,7 +514,7 @@ static void mixtures(void **state)
 /* Entries that verify as a tree but make no sense. */
 static void strange_entries(void **state)
 {
-	const char *path = arena_printf(arena, "%s/strange", folder);
+	const char *path = arena_printf(arena, "%s/strange", folder.path);
 	struct dmarc_db *db;
 	struct why why;
 
@@ -537,7 +534,7 @@ static void strange_entries(void **state)
 /* A disk that is full: the flush says so and drops; later it works again. */
 static void full_disk(void **state)
 {
-	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/full", folder));
+	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/full", folder.path));
 	struct dmarc_store *store = open_store(&settings);
 	struct dmarc_sample a = sample("example.com", "192.0.2.1", true);
 	struct rlimit old, small;
@@ -568,7 +565,7 @@ static void full_disk(void **state)
 /* Killed at any moment: the file opens again, and at most it is one that was set aside. */
 static void killed(void **state)
 {
-	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/killed", folder));
+	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/killed", folder.path));
 
 	(void)state;
 	for (unsigned round = 0; round < 15; round++) {
@@ -614,7 +611,7 @@ static void *add_many(void *arg)
 
 static void threads(void **state)
 {
-	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/threads", folder));
+	struct dmarc_store_settings settings = settings_in(arena_printf(arena, "%s/threads", folder.path));
 	struct dmarc_store *store = open_store(&settings);
 	pthread_t thread[4];
 	struct adder adders[4];

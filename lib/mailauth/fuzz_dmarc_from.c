@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (psl == NULL && (psl = dmarc_psl_open(NULL, &why)) == NULL)
 		abort();
 	buf_init(&records, BUF_NO_LIMIT);
-	test_zone_add(&records, way & 16 ? span_lit("v=DMARC1; p=reject; psd=n") : span_lit("v=DMARC1; p=reject"));
+	test_add_txt(&records, way & 16 ? span_lit("v=DMARC1; p=reject; psd=n") : span_lit("v=DMARC1; p=reject"));
 	all.records = buf_span(&records);
 	check_authors(a, from);
 	dmarc_check(a, &(struct dmarc_settings){ way & 1 ? DMARC_BIS : DMARC_RFC7489, psl, DMARC_AUTHORS_MAX,

@@ -16,7 +16,7 @@ lib_mailauth_libmailauth_a_SOURCES += \
 	lib/mailauth/spf_name.c \
 	lib/mailauth/spf_received.c \
 	lib/mailauth/spf_record.c \
-	lib/mailauth/test_lookup.h \
+	lib/mailauth/test_folder.h lib/mailauth/test_lookup.h lib/mailauth/test_txt.h \
 	lib/mailauth/text.c lib/mailauth/text.h
 
 check_PROGRAMS += lib/mailauth/auth_results_test lib/mailauth/spf_test

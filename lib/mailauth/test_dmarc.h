@@ -7,6 +7,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/test.h"
 #include "lib/mailauth/lookup.h"
+#include "lib/mailauth/test_txt.h"
 
 /* One record; name in lower case.  text NULL: the look-up fails; empty: the name is there without TXT. */
 struct test_zone_row {
@@ -18,24 +19,6 @@ struct test_zone {
 	size_t                      count;
 	size_t                      asked, expected;
 };
-
-/* test_zone_add - a TXT record as dns_reply.answers holds it. */
-static inline void test_zone_add(struct buf *out, struct span text)
-{
-	struct buf rdata;
-
-	buf_init(&rdata, 65000);
-	do {
-		struct span string = span_first(text, 255);
-
-		buf_add_byte(&rdata, (char)string.len);
-		buf_add(&rdata, string);
-		text = span_skip(text, string.len);
-	} while (text.len != 0);
-	buf_add_u16(out, (uint16_t)rdata.len);
-	buf_add(out, buf_span(&rdata));
-	buf_free(&rdata);
-}
 
 static inline void test_zone_ask(void *user, struct span name, enum rr_type rr_type, struct arena *arena,
                                  struct lookup_answer *answer)
@@ -55,7 +38,7 @@ static inline void test_zone_ask(void *user, struct span name, enum rr_type rr_t
 			answer->status = DNS_NO_DATA;
 		} else {
 			answer->status = DNS_FOUND;
-			test_zone_add(&records, span_of(zone->rows[i].text));
+			test_add_txt(&records, span_of(zone->rows[i].text));
 		}
 	}
 	answer->records = arena_dup(arena, buf_span(&records));

@@ -6,15 +6,16 @@
 #include "lib/base/test.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/fs.h"
 #include "lib/mailauth/dkim_keydir.h"
+#include "lib/mailauth/test_folder.h"
 
 struct test_keydir {
-	char               top[40];
+	struct test_folder folder;
+	const char        *top;	/* its path */
 	struct arena      *arena;
 	struct dkim_keydir dir;
 };
@@ -23,8 +24,8 @@ static inline void test_keydir_open(struct test_keydir *t)
 {
 	struct why why;
 
-	*t = (struct test_keydir){ .top = "/tmp/postern-keys-XXXXXX", .arena = arena_new(NULL) };
-	assert_non_null(mkdtemp(t->top));
+	*t = (struct test_keydir){ .top = t->folder.path, .arena = arena_new(NULL) };
+	test_folder_make(&t->folder);
 	t->dir = (struct dkim_keydir){
 		.path = arena_printf(t->arena, "%s/dkim", t->top),
 		.state_path = arena_printf(t->arena, "%s/mailauth/dkim", t->top),
@@ -36,7 +37,7 @@ static inline void test_keydir_open(struct test_keydir *t)
 
 static inline void test_keydir_close(struct test_keydir *t)
 {
-	assert_int_equal(system(arena_printf(t->arena, "rm -r %s", t->top)), 0);
+	test_folder_remove(&t->folder);
 	arena_free(t->arena);
 }
 

@@ -7,6 +7,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/test.h"
 #include "lib/mailauth/lookup.h"
+#include "lib/mailauth/test_txt.h"
 
 /* A record; rows of the same name and type are one answer.  data: an address, "10 host" of an MX, a name, or text (which may
  * hold NUL).  A row that fails: data "FAIL".  A name that has rows of other types only has no data. */
@@ -35,17 +36,6 @@ static inline void test_lookup_add_name(struct buf *out, struct span name)
 	buf_add_byte(out, '\0');
 }
 
-static inline void test_lookup_add_text(struct buf *out, struct span text)
-{
-	do {
-		struct span piece = span_first(text, 255);
-
-		buf_add_byte(out, (char)piece.len);
-		buf_add(out, piece);
-		text = span_skip(text, piece.len);
-	} while (text.len > 0);
-}
-
 static inline void test_lookup_add_address(struct buf *out, struct span text, size_t size)
 {
 	struct net_address address;
@@ -63,7 +53,7 @@ static inline void test_lookup_add_rdata(struct buf *out, enum rr_type type, str
 	if (type == RR_A || type == RR_AAAA) {
 		test_lookup_add_address(out, data, type == RR_A ? 4 : 16);
 	} else if (type == RR_TXT) {
-		test_lookup_add_text(out, data);
+		test_add_strings(out, data);
 	} else if (type == RR_MX) {
 		assert_true(span_cut(&data, ' ', &number) && span_u64(number, 65535, &preference));
 		buf_add_byte(out, (char)(preference >> 8));

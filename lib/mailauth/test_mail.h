@@ -12,6 +12,7 @@
 #include "lib/mailauth/dkim_signing_key.h"
 #include "lib/mailauth/header_index.h"
 #include "lib/mailauth/lookup.h"
+#include "lib/mailauth/test_txt.h"
 
 enum { TEST_HASHES_MAX = 20, TEST_NOW_S = 1700000000 };
 
@@ -26,24 +27,6 @@ struct test_dns {
 	const struct test_record *script;
 	size_t                    asked, expected;
 };
-
-/* test_add_txt - the record as dns_reply.answers has it. */
-static inline void test_add_txt(struct buf *out, struct span text)
-{
-	struct buf rdata;
-
-	buf_init(&rdata, BUF_NO_LIMIT);
-	do {
-		struct span piece = span_first(text, 255);
-
-		buf_add_byte(&rdata, (char)(unsigned char)piece.len);
-		buf_add(&rdata, piece);
-		text = span_skip(text, piece.len);
-	} while (text.len != 0);
-	buf_add_u16(out, (uint16_t)rdata.len);
-	buf_add(out, buf_span(&rdata));
-	buf_free(&rdata);
-}
 
 static inline void test_ask(void *user, struct span name, enum rr_type rr_type, struct arena *arena,
                             struct lookup_answer *answer)
