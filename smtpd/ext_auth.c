@@ -14,7 +14,10 @@
 
 extern const struct smtpd_extension smtpd_ext_auth;
 
-enum { MECHANISMS_GOOD_FOR_S = 60 };
+enum {
+	MECHANISMS_GOOD_FOR_S = 60,
+	SILENCE_GOOD_FOR_S = 5,		/* after no answer: others need not wait for the same */
+};
 
 /* Those of the mechanisms that the security options leave: "noplaintext" takes away what shows the password. */
 static void keep_allowed(struct smtpd *s, struct span from_auth, struct smtpd_mechanisms *m)
@@ -40,22 +43,28 @@ static void keep_allowed(struct smtpd *s, struct span from_auth, struct smtpd_me
 	}
 }
 
-/* What may be offered on this connection now; asked of auth once a minute. */
-static const char *mechanisms(struct smtpd *s)
+/* What may be offered on this connection now; asked of auth once a minute.  EHLO waits for it, and mail from
+ * other hosts needs no AUTH: a silent auth costs a short while only, then what was known last is used. */
+static const struct smtpd_mechanisms *mechanisms(struct smtpd *s)
 {
 	struct smtpd_mechanisms *m = &s->server->mechanisms[s->has_tls];
-	struct auth_mechanisms_request request = { .service = span_lit("smtp"), .is_secured = s->has_tls };
+	struct auth_mechanisms_request request = {
+		.service = span_of(s->conf->smtpd_sasl_service), .is_secured = s->has_tls,
+	};
 	struct auth_mechanisms_reply reply;
 
 	if (m->ask_again_us > clock_now_us())
-		return m->text;
-	request.service = span_of(s->conf->smtpd_sasl_service);
-	if (smtpd_call(s, SERVICE_AUTH, true, &auth_mechanisms_request_type, &request,
-	               &auth_mechanisms_reply_type, &reply, s->per_command) < 0)
-		return m->text;
+		return m;
+	if (smtpd_call_until(s, SERVICE_AUTH, true, &auth_mechanisms_request_type, &request,
+	                     &auth_mechanisms_reply_type, &reply, s->per_command,
+	                     clock_in_s(s->conf->smtpd_sasl_mechanisms_time_limit)) < 0) {
+		m->ask_again_us = clock_in_s(SILENCE_GOOD_FOR_S);
+		return m;
+	}
 	keep_allowed(s, reply.mechanisms, m);
+	m->is_known = true;
 	m->ask_again_us = clock_in_s(MECHANISMS_GOOD_FOR_S);
-	return m->text;
+	return m;
 }
 
 static bool is_enabled(struct smtpd *s)
@@ -69,18 +78,44 @@ static bool announce(struct smtpd *s, struct buf *line)
 
 	if (!is_enabled(s) || s->sasl_username.len > 0 || (s->conf->smtpd_tls_auth_only && !s->has_tls))
 		return false;
-	text = mechanisms(s);
+	text = mechanisms(s)->text;
 	return text[0] != '\0' && buf_addf(line, " %s", text);
 }
 
-static bool is_offered(struct smtpd *s, struct span mechanism)
+static bool is_mechanism_name(struct span s)
 {
-	struct span rest = span_of(mechanisms(s)), word;
+	for (size_t i = 0; i < s.len; i++)
+		if (!ascii_is_alnum(s.ptr[i]) && s.ptr[i] != '-' && s.ptr[i] != '_')
+			return false;
+	return s.len > 0 && s.len <= 20;	/* RFC 4422 3.1 */
+}
+
+static bool is_offered(const struct smtpd_mechanisms *m, struct span mechanism)
+{
+	struct span rest = span_of(m->text), word;
 
 	while (span_token(&rest, " ", &word))
 		if (span_equal_ci(word, mechanism))
 			return true;
 	return false;
+}
+
+/* The mechanism is not one of ours, or nobody tells us what is; true: the reply was sent. */
+static bool refuse_mechanism(struct smtpd *s, struct span mechanism)
+{
+	const struct smtpd_mechanisms *m;
+
+	if (is_mechanism_name(mechanism)) {
+		m = mechanisms(s);
+		if (is_offered(m, mechanism))
+			return false;
+		if (!m->is_known) {
+			smtpd_reply(s, 454, "4.7.0", "Temporary authentication failure");
+			return true;
+		}
+	}
+	smtpd_reply(s, 504, "5.5.4", "Error: mechanism not available");
+	return true;
 }
 
 /* The decoded bytes are ours, in the command's arena; the span just does not let us write them. */
@@ -200,14 +235,6 @@ static enum smtpd_next exchange(struct smtpd *s, struct span mechanism, struct s
 	}
 }
 
-static bool is_mechanism_name(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (!ascii_is_alnum(s.ptr[i]) && s.ptr[i] != '-' && s.ptr[i] != '_')
-			return false;
-	return s.len > 0 && s.len <= 20;	/* RFC 4422 3.1 */
-}
-
 /* Things that keep AUTH from being begun; true: the reply was sent. */
 static bool refuse(struct smtpd *s, struct span mechanism, struct span rest)
 {
@@ -220,12 +247,8 @@ static bool refuse(struct smtpd *s, struct span mechanism, struct span rest)
 		smtpd_reply(s, 501, "5.5.4", "Syntax: AUTH mechanism");
 	else if (s->conf->smtpd_tls_auth_only && !s->has_tls)
 		smtpd_reply(s, 538, "5.7.11", "Encryption required for requested authentication mechanism");
-	else if (!is_mechanism_name(mechanism) || !is_offered(s, mechanism))
-		smtpd_reply(s, 504, "5.5.4", "Error: mechanism not available");
-	else if (!smtpd_client_count(s, RATE_AUTH))
-		return true;
 	else
-		return false;
+		return refuse_mechanism(s, mechanism) || !smtpd_client_count(s, RATE_AUTH);
 	return true;
 }
 

@@ -141,18 +141,25 @@ void smtpd_reject(struct smtpd *s, const char *stage, struct span to, unsigned c
 	smtpd_reply(s, code, dsn, "%s", text);
 }
 
-int smtpd_call(struct smtpd *s, const char *service, bool again_is_safe,
-               const struct ipc_type *request_type, const void *request,
-               const struct ipc_type *reply_type, void *reply, struct arena *arena)
+int smtpd_call_until(struct smtpd *s, const char *service, bool again_is_safe,
+                     const struct ipc_type *request_type, const void *request,
+                     const struct ipc_type *reply_type, void *reply, struct arena *arena, uint64_t deadline_us)
 {
 	const struct smtpd_backend *backend = &s->server->backend;
 	int result = backend->call(backend->user, service, again_is_safe, request_type, request,
-	                           reply_type, reply, arena,
-	                           clock_in_s(s->conf->smtpd_ask_time_limit));
+	                           reply_type, reply, arena, deadline_us);
 
 	if (result < 0)
 		log_warning("no answer from service %s: %m", service);
 	return result;
+}
+
+int smtpd_call(struct smtpd *s, const char *service, bool again_is_safe,
+               const struct ipc_type *request_type, const void *request,
+               const struct ipc_type *reply_type, void *reply, struct arena *arena)
+{
+	return smtpd_call_until(s, service, again_is_safe, request_type, request, reply_type, reply, arena,
+	                        clock_in_s(s->conf->smtpd_ask_time_limit));
 }
 
 /* ---- TLS ---- */

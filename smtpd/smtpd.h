@@ -64,6 +64,7 @@ enum smtpd_quarantine { QUARANTINE_HOLD, QUARANTINE_JUNK };
 /* What auth said of its mechanisms, kept for a while. */
 struct smtpd_mechanisms {
 	char     text[256];	/* "PLAIN LOGIN"; empty: none */
+	bool     is_known;	/* auth has ever answered */
 	uint64_t ask_again_us;
 };
 
@@ -274,7 +275,12 @@ struct span smtpd_protocol(const struct smtpd *s);
 void smtpd_forget_greeting(struct smtpd *s);
 /* smtpd_start_tls - handshake and its log line; false: the connection is of no more use.  Suspends. */
 bool smtpd_start_tls(struct smtpd *s);
-/* smtpd_call - ask another program; 0 or -1 with errno.  Suspends. */
+/* smtpd_call_until - ask another program; 0 or -1 with errno (logged).  Suspends. */
+MUST_USE int smtpd_call_until(struct smtpd *s, const char *service, bool again_is_safe,
+                              const struct ipc_type *request_type, const void *request,
+                              const struct ipc_type *reply_type, void *reply, struct arena *arena,
+                              uint64_t deadline_us);
+/* smtpd_call - the same within smtpd_ask_time_limit. */
 MUST_USE int smtpd_call(struct smtpd *s, const char *service, bool again_is_safe,
                         const struct ipc_type *request_type, const void *request,
                         const struct ipc_type *reply_type, void *reply, struct arena *arena);
