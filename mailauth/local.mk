@@ -3,6 +3,9 @@ MAILAUTH_LOOKUPS = mailauth/answers.c mailauth/answers.h \
 	mailauth/ask_unbound.c mailauth/ask_unbound.h \
 	mailauth/lookups.c mailauth/lookups.h
 
+# libmilter is linked in, with its calls of the kernel led to mailauth/milter_io.c.
+WRAP_MILTER_IO = -Wl,--wrap=accept,--wrap=poll,--wrap=__poll_chk,--wrap=read,--wrap=__read_chk,--wrap=writev,--wrap=close
+
 pkglibexec_PROGRAMS += mailauth/mailauth
 mailauth_mailauth_SOURCES = $(MAILAUTH_LOOKUPS) \
 	mailauth/ask_dns.c mailauth/ask_dns.h \
@@ -11,6 +14,7 @@ mailauth_mailauth_SOURCES = $(MAILAUTH_LOOKUPS) \
 	mailauth/mailauth.h \
 	mailauth/main.c \
 	mailauth/milter.c mailauth/milter.h \
+	mailauth/milter_io.c mailauth/milter_io.h \
 	mailauth/policy.c \
 	mailauth/reports.c mailauth/reports.h \
 	mailauth/reports_send.c mailauth/reports_send.h \
@@ -22,8 +26,9 @@ mailauth_mailauth_SOURCES = $(MAILAUTH_LOOKUPS) \
 	mailauth/standalone.c mailauth/standalone.h \
 	mailauth/tables.c \
 	mailauth/verify.c
+mailauth_mailauth_LDFLAGS = $(AM_LDFLAGS) $(WRAP_MILTER_IO)
 mailauth_mailauth_LDADD = lib/service/libservice.a $(LIBS_MAILAUTH) $(LIBS_TABLE) lib/sandbox/libsandbox.a \
-	lib/conf/libconf.a lib/net/libnet.a lib/ipc/libipc.a $(LIBS_TASK) $(MILTER_LIBS) $(UNBOUND_LIBS) $(SECCOMP_LIBS) $(CAP_LIBS)
+	lib/conf/libconf.a lib/net/libnet.a lib/ipc/libipc.a $(LIBS_TASK) -l:libmilter.a $(UNBOUND_LIBS) $(SECCOMP_LIBS) $(CAP_LIBS)
 
 dist_man_MANS += man/mailauth.8
 
@@ -51,3 +56,8 @@ mailauth_rotation_test_LDADD = $(LIBS_MAILAUTH) $(LIBS_SERVICE) $(TEST_LIBS)
 check_PROGRAMS += mailauth/answers_test
 mailauth_answers_test_SOURCES = mailauth/answers_test.c mailauth/answers.c mailauth/answers.h
 mailauth_answers_test_LDADD = $(LIBS_TASK) $(TEST_LIBS)
+
+check_PROGRAMS += mailauth/milter_io_test
+mailauth_milter_io_test_SOURCES = mailauth/milter_io_test.c mailauth/milter_io.c mailauth/milter_io.h
+mailauth_milter_io_test_LDFLAGS = $(AM_LDFLAGS) $(WRAP_MILTER_IO)
+mailauth_milter_io_test_LDADD = $(LIBS_BASE) $(TEST_LIBS)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* session.c - what libmilter tells of a connection and its messages
  *
- * All is gathered, and judged at the end of the message: so no step but that needs an answer of ours, and a server that
- * can (SMFIP_NR_*) sends a whole message in one go.  The server is trusted for who the client is, the message is
+ * All is gathered, and judged at the end of the message: so hardly a step but that needs an answer of ours, and a server
+ * that can (SMFIP_NR_*) sends a whole message in one go.  The server is trusted for who the client is, the message is
  * not for anything. */
 #include <netinet/in.h>
 #include <pthread.h>
@@ -71,15 +71,26 @@ static unsigned long agreement(SMFICTX *ctx)
 	return steps;
 }
 
+static bool has_keys(void)
+{
+	const struct ring *ring = keyring_hold(mailauth.keyring);
+	bool is_empty = ring_is_empty(ring);
+
+	keyring_release(mailauth.keyring, ring);
+	return !is_empty;
+}
+
 static const struct {
 	int         stage;
 	const char *names;
 } macros[] = {
 	{ SMFIM_CONNECT, "j {daemon_name} _ {client_resolve}" },
 	{ SMFIM_HELO, "" },
-	{ SMFIM_ENVFROM, "i {auth_type} {auth_authen}" },
-	{ SMFIM_ENVRCPT, "i" },
+	{ SMFIM_ENVFROM, "{auth_authen}" },
+	{ SMFIM_ENVRCPT, "" },
+	{ SMFIM_DATA, "" },
 	{ SMFIM_EOM, "i" },
+	{ SMFIM_EOH, "" },
 };
 
 static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, UNUSED unsigned long f2,
@@ -88,8 +99,9 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long 
 {
 	const unsigned long needed = SMFIF_ADDHDRS | SMFIF_CHGHDRS;
 	const unsigned long useless = SMFIP_NOUNKNOWN | SMFIP_NODATA;
-	const unsigned long quiet = SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH |
-	                            SMFIP_NR_BODY;
+	/* Without keys we may take our leave when a client connects. */
+	const unsigned long quiet = (has_keys() ? SMFIP_NR_CONN : 0) | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT |
+	                            SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY;
 
 	if ((actions & needed) != needed) {
 		log_error("the mail server does not let us change header fields");
@@ -179,20 +191,6 @@ static void take_name(SMFICTX *ctx, struct session *s, const char *host)
 		s->name = arena_dup(s->arena, name);
 }
 
-/* Mail of ours in a session that can have nothing for us to do. */
-static bool is_idle(const struct session *s)
-{
-	const struct ring *ring;
-	bool is_empty;
-
-	if (!s->is_ours)
-		return false;
-	ring = keyring_hold(mailauth.keyring);
-	is_empty = ring_is_empty(ring);
-	keyring_release(mailauth.keyring, ring);
-	return is_empty;
-}
-
 static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 {
 	struct session *s;
@@ -204,7 +202,10 @@ static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 	/* ORIGINATING is how a Postfix admin marks the doors for his own users (milter_macro_daemon_name). */
 	s->is_ours = !s->has_ip || span_equal(macro(ctx, "{daemon_name}"), span_lit("ORIGINATING")) ||
 	             tables_have_client(mailauth.tables, CLIENT_SIGNED, s->name, &s->ip);
-	return is_idle(s) ? SMFIS_ACCEPT : SMFIS_CONTINUE;
+	/* Mail of ours and no key to sign it: a session that has nothing for us to do. */
+	if ((s->steps & SMFIP_NR_CONN) == 0 && s->is_ours && !has_keys())
+		return SMFIS_ACCEPT;
+	return go_on(s, SMFIP_NR_CONN);
 }
 
 static sfsistat on_helo(SMFICTX *ctx, char *helo)

@@ -43,6 +43,7 @@ struct milter_connection {
 	int                    fd;
 	struct milter_terms    terms;	/* negotiated */
 	uint32_t               not_sent;	/* steps: what the milter does not want, or its version does not know */
+	bool                   has_macros[MILTER_STAGES];	/* those that the milter was last given are not none */
 	struct buf             in, out;
 	size_t                 in_at;	/* bytes of in that are used */
 	size_t                 sent;	/* bytes of out that are written: kept while they may have to be said again */

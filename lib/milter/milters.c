@@ -140,23 +140,26 @@ static void add_macro(struct milters *ms, struct buf *out, size_t start, struct 
 void milter_add_macros(struct milters *ms, struct milter *m, enum milter_stage stage, enum milter_command command)
 {
 	const struct milter_terms *terms = &m->connection->terms;
-	bool is_negotiated = stage < MILTER_STAGES_NEGOTIATED && terms->has_macros[stage] && terms->macros[stage].len > 0;
+	bool is_negotiated = stage < MILTER_STAGES_NEGOTIATED && terms->has_macros[stage];
 	struct span rest = is_negotiated ? terms->macros[stage] : ms->list->macros[stage], name;
 	struct buf *out = &m->connection->out;
-	bool wants_results = stage == MILTER_AT_EOM && !is_negotiated;
-	size_t start;
+	bool wants_results = stage == MILTER_AT_EOM && !is_negotiated, *has_macros = &m->connection->has_macros[stage];
+	size_t start = milter_packet_begin(out, MILTER_MACRO), names;
 
-	if (rest.len == 0 && !wants_results)
-		return;
-	start = milter_packet_begin(out, MILTER_MACRO);
 	buf_add_byte(out, (char)command);
+	names = out->len;
 	while (span_token(&rest, ", \t\r\n", &name)) {
 		add_macro(ms, out, start, name);
 		wants_results = wants_results && !span_equal(without_braces(name), auth_results);
 	}
 	if (wants_results)
 		add_macro(ms, out, start, span_lit("{auth_results}"));
-	milter_packet_end(out, start);
+	/* A packet without macros says that those of an earlier message or session are no more. */
+	if (out->len == names && !*has_macros)
+		buf_truncate(out, start);
+	else
+		milter_packet_end(out, start);
+	*has_macros = out->len > names;
 }
 
 /* ---- one event, one milter ---- */

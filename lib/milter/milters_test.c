@@ -32,7 +32,7 @@ struct session {
 	struct milter_message message;
 	struct milter_answer  answer;
 	struct buf     body, new_body, done;	/* done: changes of the envelope */
-	bool           fails_edits;
+	bool           fails_edits, has_login;
 	const char    *stage;	/* where the first answer came that is not a pass */
 };
 
@@ -102,11 +102,14 @@ static enum outcome delete_recipient(void *user, struct span address, struct why
 
 static bool macro(void *user, struct span name, struct span *value)
 {
-	(void)user;
+	const struct session *s = user;
+
 	if (span_equal(name, span_lit("i")))
 		*value = span_lit("ID");
 	else if (span_equal(name, span_lit("mail_addr")))
 		*value = span_lit("a@b.test");
+	else if (span_equal(name, span_lit("auth_authen")) && s->has_login)
+		*value = span_lit("user");
 	else
 		return false;
 	return true;
@@ -241,8 +244,8 @@ static void assert_not_seen(struct world *w, const char *text)
 static void each_step_is_told_once(struct world *w)
 {
 	static const char wanted[] =
-		"DC\n" "Cc.test|4\004\322192.0.2.1|\n"
-		"DH\n" "Hhelo.test|\n"
+		"Cc.test|4\004\322192.0.2.1|\n"
+		"Hhelo.test|\n"
 		"DMi|ID|{mail_addr}|a@b.test|\n" "M<a@b.test>|SIZE=1|\n"
 		"DRi|ID|\n" "R<c@d.test>|\n"
 		"DTi|ID|\n" "T\n"
@@ -361,7 +364,7 @@ static void macros(struct world *w)
 	assert_seen(w, "DM{mail_addr}|a@b.test|none|by|\n");
 	assert_seen(w, "DHwhat|1|\n");
 	/* The first had nothing to be told of itself; the second is told unasked; the third asked for another list. */
-	assert_seen(w, "DE\nE\n");
+	assert_seen(w, "Bbody\r\n\n" "E\n");
 	session_free(s);
 }
 
@@ -369,6 +372,29 @@ static void macros_are_chosen(void **state)
 {
 	(void)state;
 	play_with(macros, 0, "milter_macro_defaults = none = x, {none}=by, { {none} = by default } what=1\n");
+}
+
+static void passing_macros(struct world *w)
+{
+	/* Who has no login must not be taken for the last who had one, on a connection that is used again. */
+	for (int i = 0; i < 3; i++) {
+		struct session *s = session_new(w, "unix:macros=2.{auth_authen};macros=3.");
+
+		s->has_login = i == 0;
+		assert_true(all_of_it(s));
+		session_free(s);
+	}
+	assert_int_equal(w->fake.connections, 1);
+	assert_seen(w, "DM{auth_authen}|user|\nM<a@b.test>");
+	assert_seen(w, "Hhelo.test|\nDM\nM<a@b.test>");
+	assert_seen(w, "Hhelo.test|\nM<a@b.test>");
+	assert_not_seen(w, "DR");
+}
+
+static void macros_that_are_no_more_are_taken_back(void **state)
+{
+	(void)state;
+	play_with(passing_macros, 1, "");
 }
 
 static void results(struct world *w)
@@ -813,7 +839,7 @@ static void reuse(struct world *w)
 		session_free(s);
 	}
 	assert_int_equal(w->fake.connections, 1);
-	assert_seen(w, "E\nK\nDC\nC");
+	assert_seen(w, "E\nK\nC");
 	/* Version 4 does not know how. */
 	for (int i = 0; i < 3; i++) {
 		s = session_new(w, "{unix:version=4, protocol=6}");
@@ -908,7 +934,7 @@ static void lost_at_first_use(struct world *w)
 	assert_true(all_of_it(s));
 	session_free(s);
 	assert_int_equal(w->fake.connections, 2);
-	assert_seen(w, "DC\nCc.test|4\004\322192.0.2.1|\nDH\nHhelo.test|\n");
+	assert_seen(w, "Cc.test|4\004\322192.0.2.1|\nHhelo.test|\n");
 }
 
 static void kept_connections_may_be_closed(void **state)
@@ -947,6 +973,7 @@ int main(void)
 		cmocka_unit_test(unknown_commands_need_care),
 		cmocka_unit_test(leading_blanks_are_the_milters_affair),
 		cmocka_unit_test(macros_are_chosen),
+		cmocka_unit_test(macros_that_are_no_more_are_taken_back),
 		cmocka_unit_test(earlier_results_travel_as_a_macro),
 		cmocka_unit_test(verdicts_are_taken),
 		cmocka_unit_test(refusals_last_as_long_as_they_should),
