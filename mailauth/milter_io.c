@@ -22,6 +22,7 @@ enum {
 	CONNECTIONS_MAX = 4096,		/* descriptors above it, and those without memory, are not buffered */
 	INPUT_MAX = 16 * 1024,
 	OUTPUT_MAX = 4 * 1024,
+	SEND_LIMIT_MS = 60 * 1000,	/* for a server that does not take it */
 };
 
 struct connection {
@@ -38,16 +39,23 @@ static struct connection *connection_of(int fd)
 	return fd >= 0 && fd < CONNECTIONS_MAX ? atomic_load(&connections[fd]) : NULL;
 }
 
+static bool wait_for_room(int fd)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+
+	return __real_poll(&room, 1, SEND_LIMIT_MS) > 0;
+}
+
 static bool send_all(int fd, struct connection *c)
 {
 	size_t sent = 0;
 
 	while (sent < c->written && !c->is_broken) {
-		ssize_t n = send(fd, c->output + sent, c->written - sent, MSG_NOSIGNAL);
+		ssize_t n = send(fd, c->output + sent, c->written - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n > 0)
 			sent += (size_t)n;
-		else if (errno != EINTR)
+		else if (errno != EINTR && (errno != EAGAIN || !wait_for_room(fd)))
 			c->is_broken = true;
 	}
 	c->written = 0;
@@ -132,28 +140,38 @@ ssize_t __wrap___read_chk(int fd, void *bytes, size_t n, size_t room)
 	return __wrap_read(fd, bytes, n);
 }
 
+static bool add_output(int fd, struct connection *c, struct iovec part)
+{
+	const char *from = part.iov_base;
+
+	while (part.iov_len > 0 && !c->is_broken) {
+		size_t room = OUTPUT_MAX - c->written, n = part.iov_len < room ? part.iov_len : room;
+
+		memcpy(c->output + c->written, from, n);
+		c->written += n;
+		from += n;
+		part.iov_len -= n;
+		if (c->written == OUTPUT_MAX)
+			(void)send_all(fd, c);
+	}
+	return !c->is_broken;
+}
+
 ssize_t __wrap_writev(int fd, const struct iovec *parts, int count)
 {
 	struct connection *c = connection_of(fd);
-	size_t total = 0;
+	ssize_t total = 0;
 
 	if (c == NULL)
 		return __real_writev(fd, parts, count);
-	for (int i = 0; i < count; i++)
-		total += parts[i].iov_len;
-	if (c->written + total > OUTPUT_MAX)
-		(void)send_all(fd, c);
-	if (c->is_broken) {
-		errno = EPIPE;
-		return -1;
-	}
-	if (total > OUTPUT_MAX)
-		return __real_writev(fd, parts, count);
 	for (int i = 0; i < count; i++) {
-		memcpy(c->output + c->written, parts[i].iov_base, parts[i].iov_len);
-		c->written += parts[i].iov_len;
+		if (!add_output(fd, c, parts[i])) {
+			errno = EPIPE;
+			return -1;
+		}
+		total += (ssize_t)parts[i].iov_len;
 	}
-	return (ssize_t)total;
+	return total;
 }
 
 int __wrap_close(int fd)
