@@ -12,8 +12,6 @@
 #include "login/login.h"
 
 enum { METHOD_MAX = 32, MECHANISMS_FOR_S = 60, MECHANISMS_RETRY_S = 2 };
-/* A greeting waits for the list of mechanisms, which has a stand-in; a verdict may be held back on purpose. */
-enum { MECHANISMS_TIMEOUT_S = 5, ASK_TIMEOUT_S = 60 };
 
 struct span ask_mechanisms(struct login *login)
 {
@@ -26,7 +24,8 @@ struct span ask_mechanisms(struct login *login)
 	login->mechanisms_until_us = clock_in_s(MECHANISMS_RETRY_S);
 	arena = arena_new(NULL);
 	if (service_call(login->run, SERVICE_AUTH, true, &auth_mechanisms_request_type, &request,
-	                 &auth_mechanisms_reply_type, &reply, arena, clock_in_s(MECHANISMS_TIMEOUT_S)) == 0) {
+	                 &auth_mechanisms_reply_type, &reply, arena,
+	                 clock_in_s(login->conf->login_mechanisms_time_limit)) == 0) {
 		(void)snprintf(login->mechanisms, sizeof(login->mechanisms), SPAN_FMT, SPAN_ARG(reply.mechanisms));
 		login->mechanisms_until_us = clock_in_s(MECHANISMS_FOR_S);
 	}
@@ -72,7 +71,8 @@ enum auth_status ask_step(struct client *c, struct span mechanism, bool has_resp
 	struct auth_reply reply;
 
 	if (service_call(c->login->run, SERVICE_AUTH, *conversation == 0, &auth_request_type, &request,
-	                 &auth_reply_type, &reply, c->per_command, clock_in_s(ASK_TIMEOUT_S)) < 0) {
+	                 &auth_reply_type, &reply, c->per_command,
+	                 clock_in_s(c->login->conf->login_ask_time_limit)) < 0) {
 		log_warning("no answer from %s: login of %s is put off", SERVICE_AUTH, c->remote_text);
 		return AUTH_UNAVAILABLE;
 	}

@@ -14,8 +14,6 @@
 #include "lib/task/task.h"
 #include "login/login.h"
 
-enum { SESSION_START_S = 60 };
-
 /* What the client has sent behind the command that logged it in.  It stays in the buffer: when no session can be had
  * the conversation goes on with it. */
 static struct span read_ahead(struct client *c)
@@ -54,7 +52,8 @@ static enum outcome ask_session(struct client *c, int fd, struct span input, str
 	struct session_reply reply;
 
 	if (service_call(c->login->run, c->login->front->session_service, false, &session_request_type, &request,
-	                 &session_reply_type, &reply, c->per_command, clock_in_s(SESSION_START_S)) < 0) {
+	                 &session_reply_type, &reply, c->per_command,
+	                 clock_in_s(c->login->conf->login_ask_time_limit)) < 0) {
 		log_warning("no answer from %s: %m", c->login->front->session_service);
 		return why_set(why, DEFER, "4.3.2", "The mail store is not available now");
 	}

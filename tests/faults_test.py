@@ -418,7 +418,7 @@ class Stopped(Fault):
             self.assertTrue(handshake(service))
 
     def test_logins_end_when_the_judge_or_the_mail_store_stands_still(self):
-        self.begin("main.master_heartbeat_limit=1h", "main.login_timeout=20s")
+        self.begin("main.master_heartbeat_limit=1h", "main.login_ask_time_limit=5s")
         for name in ("auth", "imapd"):
             stopped = self.stop_helpers(name)
             with self.subTest(name):
