@@ -10,6 +10,8 @@ pkglibexec_PROGRAMS += mailauth/mailauth
 mailauth_mailauth_SOURCES = $(MAILAUTH_LOOKUPS) \
 	mailauth/ask_dns.c mailauth/ask_dns.h \
 	mailauth/ask_once.c \
+	mailauth/failures.c mailauth/failures.h \
+	mailauth/hand_in.c mailauth/hand_in.h \
 	mailauth/keyring.c mailauth/keyring.h \
 	mailauth/mailauth.h \
 	mailauth/main.c \

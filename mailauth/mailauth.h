@@ -27,6 +27,7 @@
 #include "lib/net/address.h"
 #include "mailauth/lookups.h"
 
+struct failures;
 struct keyring;
 struct ring;
 struct reports;
@@ -43,6 +44,7 @@ struct mailauth {
 	struct tables              *tables;
 	struct keyring             *keyring;
 	struct reports             *reports;	/* NULL: results are not collected */
+	struct failures            *failures;	/* NULL: no reports on single messages */
 	struct dmarc_psl           *psl;
 	struct span                 authserv_id;
 	const struct span          *removed_ids;	/* authserv_id first */
@@ -155,6 +157,8 @@ void verify_end(struct message *m, struct judgement *j);
 
 /* results_fields - the fields to put on top, the first to be the lowest: Received-SPF, Authentication-Results, a seal. */
 size_t results_fields(struct message *m, const struct judgement *j, const struct mail_field **fields);
+/* results_value - Authentication-Results without its name; folded, lines end in LF. */
+struct span results_value(struct message *m, const struct judgement *j);
 
 /* ---- sign.c: our own mail ---- */
 

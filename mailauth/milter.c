@@ -12,6 +12,7 @@
 #include "lib/base/fs.h"
 #include "lib/base/log.h"
 #include "lib/table/table.h"
+#include "mailauth/failures.h"
 #include "mailauth/keyring.h"
 #include "mailauth/mailauth.h"
 #include "mailauth/reports.h"
@@ -77,6 +78,7 @@ const char *prepare_checks(const struct conf *conf, uid_t uid, gid_t gid)
 	if (mailauth.keyring == NULL)
 		log_fatal("%s", why.text);
 	mailauth.reports = reports_new(conf, own_folder(conf, "mailauth/reports", uid, gid));
+	mailauth.failures = failures_new(conf);
 	return folder;
 }
 
@@ -96,4 +98,5 @@ void start_tasks(const struct rotation_askers *askers)
 {
 	rotation_start(mailauth.conf, mailauth.keyring, askers);
 	reports_start(mailauth.reports);
+	failures_start(mailauth.failures);
 }

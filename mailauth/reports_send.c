@@ -5,11 +5,11 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/mailauth/dmarc_send.h"
-#include "lib/smtp/submit.h"
 #include "lib/task/task.h"
+#include "mailauth/hand_in.h"
 #include "mailauth/mailauth.h"
 
-enum { SUBMIT_TIMEOUT_S = 60, KEEP_DAYS = 3, XML_PER_PACKED = 10 };
+enum { KEEP_DAYS = 3, XML_PER_PACKED = 10 };
 
 struct sending {
 	const struct conf       *conf;
@@ -36,44 +36,11 @@ static void end(void *user)
 	s->lookups = NULL;
 }
 
-static struct span with_crlf(struct arena *arena, struct span text)
-{
-	struct buf out;
-	struct span line, result;
-
-	buf_init(&out, BUF_NO_LIMIT);
-	while (text.len > 0) {
-		(void)span_cut(&text, '\n', &line);
-		buf_add(&out, line);
-		buf_add(&out, span_lit("\r\n"));
-	}
-	result = arena_dup(arena, buf_span(&out));
-	buf_free(&out);
-	return result;
-}
-
-/* "inet:HOST:PORT", or the path behind "unix:", below queue_directory when it is relative. */
-static const char *where(const struct conf *conf, struct arena *arena)
-{
-	const char *value = conf->dmarc_report_submission;
-
-	if (strncmp(value, "unix:", 5) != 0)
-		return value;
-	return value[5] == '/' ? value + 5 : arena_printf(arena, "%s/%s", conf->queue_directory, value + 5);
-}
-
-/* A report that cannot be delivered is of use to nobody: null sender, so that no bounce comes (RFC 7489 7.2.1). */
-static enum outcome hand_in(void *user, struct span to, struct span mail, struct why *why)
+static enum outcome mail(void *user, struct span to, struct span text, struct why *why)
 {
 	const struct sending *s = user;
-	struct arena *arena = arena_new(NULL);
-	struct span rcpt = arena_printf_span(arena, "RCPT TO:<" SPAN_FMT ">", SPAN_ARG(to));
-	struct submission submission = { .mail = span_lit("MAIL FROM:<>"), .rcpts = &rcpt, .rcpt_count = 1,
-		                         .content = with_crlf(arena, mail) };
-	enum outcome outcome = submit_message(where(s->conf, arena), &submission, SUBMIT_TIMEOUT_S, why);
 
-	arena_free(arena);
-	return outcome;
+	return hand_in(s->conf, to, text, why);
 }
 
 static void send_blocking(void *arg)
@@ -92,7 +59,7 @@ static void send_blocking(void *arg)
 		.most_destinations = (size_t)conf->dmarc_report_destination_limit,
 		.most_questions = mailauth.lookups.most_questions, .keep_days = KEEP_DAYS,
 	};
-	struct dmarc_send_ways ways = { .begin = begin, .end = end, .mail = hand_in, .user = s };
+	struct dmarc_send_ways ways = { .begin = begin, .end = end, .mail = mail, .user = s };
 
 	s->outcome = dmarc_send(&settings, &ways, clock_wall_us(), &s->counts, &s->why);
 }

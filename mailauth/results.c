@@ -133,6 +133,11 @@ static struct mail_field results_field(struct message *m, const struct judgement
 	return field;
 }
 
+struct span results_value(struct message *m, const struct judgement *j)
+{
+	return results_field(m, j).value;
+}
+
 static struct mail_field received_spf(struct message *m, const struct judgement *j)
 {
 	struct spf_client client = { .ip = m->session->ip, .helo = m->session->helo, .mail_from = m->sender };

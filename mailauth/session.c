@@ -11,6 +11,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
+#include "mailauth/failures.h"
 #include "mailauth/keyring.h"
 #include "mailauth/mailauth.h"
 #include "mailauth/reports.h"
@@ -419,6 +420,7 @@ static sfsistat end_checked(SMFICTX *ctx, struct message *m)
 
 	verify_end(m, j);
 	reports_note(mailauth.reports, m, j);
+	failures_note(mailauth.failures, m, j);
 	if (j->action == ACTION_REJECT)
 		return refuse(ctx, m, j);
 	status = remove_forged(ctx, m);

@@ -56,9 +56,11 @@ class World:
     def zone(self):
         rows = [["s1._domainkey.sealer.test", "TXT", *self.sealer.record],
                 ["s1._domainkey.stranger.test", "TXT", *self.sealer.record],
-                ["broken.test", "TIMEOUT"], ["_dmarc.broken.test", "TIMEOUT"], ["nothing.test", "A", "127.0.0.1"]]
+                ["broken.test", "TIMEOUT"], ["_dmarc.broken.test", "TIMEOUT"], ["nothing.test", "A", "127.0.0.1"],
+                ["told.test._report._dmarc.example.test", "TXT", "v=DMARC1"]]
         for domain, spf, dmarc in (("aligned.test", "ip4:127.0.0.1 -all", "p=reject; rua=mailto:r@aligned.test"),
                                    ("forged.test", "-all", "p=reject"), ("aside.test", "-all", "p=quarantine"),
+                                   ("told.test", "-all", "p=reject; ruf=mailto:u2@example.test"),
                                    ("spf-only.test", "-all", None)):
             rows += [[domain, "TXT", f"v=spf1 {spf}"], [f"s1._domainkey.{domain}", "TXT", *self.author.record]]
             if dmarc:
@@ -249,6 +251,61 @@ class Checked(unittest.TestCase):
         self.host.wait_for_mails("u3", 2)
         for text in self.host.mails("u3"):
             self.assertIn("dmarc=pass", results_of(text)[0])
+
+
+@unittest.skipUnless(FakeDNS, "no fakedns")
+class ToldOfFailures(unittest.TestCase):
+    """Failure reports (ruf=), which an admin has to turn on."""
+
+    def setUp(self):
+        self.world = World()
+        self.addCleanup(self.world.close)
+
+    def send(self, host, author, sender):
+        with smtplib.SMTP("127.0.0.1", host.port("smtp"), "out.test", timeout=60) as s:
+            s.ehlo()
+            s.mail(sender)
+            s.rcpt("u1@example.test")
+            return s.data(mail(author, "X-Greeting: gr\u00fc\u00df dich"))[0]
+
+    def options(self):
+        return ("users=3", f"dns={self.world.dns.address}", "main.dmarc_reject_action=reject",
+                "main.mailauth_sign_networks=", "main.smtpd_peername_lookup=no")
+
+    def test_who_asks_is_told_within_bounds(self):
+        with Instance(*self.options(), "main.dmarc_failure_reports=yes", "main.dmarc_failure_report_limit=2") as host:
+            self.assertEqual(self.send(host, "told.test", ""), 550)     # might be a report: not told of
+            for _ in range(4):
+                self.assertEqual(self.send(host, "told.test", "x@forged.test"), 550)
+            self.assertEqual(self.send(host, "forged.test", "x@forged.test"), 550)      # does not ask
+            reports = host.wait_for_mails("u2", 2)
+            host.wait_logged("DMARC failure reports: . mails sent")
+            time.sleep(3)
+            self.assertEqual(len(host.mails("u2")), 2)
+        report = email.message_from_bytes(reports[0])
+        self.assertEqual(report["Return-Path"], "<>")
+        self.assertEqual((report.get_content_type(), report.get_param("report-type")),
+                         ("multipart/report", "feedback-report"))
+        words, facts, header = report.get_payload()
+        self.assertIn("told.test", words.get_payload())
+        self.assertEqual(facts.get_content_type(), "message/feedback-report")
+        facts = facts.get_payload()[0]
+        for name, value in (("Feedback-Type", "auth-failure"), ("Version", "1"), ("Auth-Failure", "dmarc"),
+                            ("Reported-Domain", "told.test"), ("Original-Mail-From", "<x@forged.test>"),
+                            ("Source-IP", "127.0.0.1"), ("Identity-Alignment", "none"), ("Delivery-Result", "reject"),
+                            ("SPF-DNS", 'txt : forged.test : "v=spf1 -all"')):
+            self.assertEqual(facts[name], value, name)
+        self.assertIn("dmarc=fail", facts["Authentication-Results"])
+        self.assertEqual(header.get_content_type(), "text/rfc822-headers")
+        shown = header.get_payload(decode=True)
+        self.assertIn(b"From: Ann <ann@told.test>\r\n", shown)
+        self.assertNotIn(b"Dear friend", shown)
+
+    def test_nobody_is_told_by_default(self):
+        with Instance(*self.options()) as host:
+            self.assertEqual(self.send(host, "told.test", "x@forged.test"), 550)
+            time.sleep(3)
+            self.assertEqual(host.mails("u2"), [])
 
 
 @unittest.skipUnless(FakeDNS, "no fakedns")

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* dmarc_destination.c - where a domain's aggregate reports go
+/* dmarc_destination.c - where a domain's reports go
  *
  * A record may name anybody's address: without the check of RFC 7489 7.1 we would be a way to flood him. */
 #include "lib/mailauth/dmarc_destination.h"
@@ -10,7 +10,7 @@ enum { URIS_PER_DESTINATION = 4, DNS_NAME_MAX = 253 };
 
 struct choice {
 	struct dmarc_query       *query;
-	struct span               policy_domain, organization;
+	struct span               policy_domain, organization, tag;
 	struct dmarc_destination *list;
 	size_t                    count, most;
 	bool                      is_open;	/* the DNS failed for some */
@@ -43,14 +43,14 @@ static bool is_outside(struct choice *c, struct span host)
 static void add_agreed(struct choice *c, struct span agreement, struct span host, struct span address, uint64_t limit)
 {
 	struct arena *arena = c->query->arena;
-	struct span rua, domain;
+	struct span uris, domain;
 	struct dmarc_uri uri;
 
-	if (!dmarc_record_tag(agreement, span_lit("rua"), &rua) || !dmarc_uris_are_valid(rua)) {
+	if (!dmarc_record_tag(agreement, c->tag, &uris) || !dmarc_uris_are_valid(uris)) {
 		add(c, address, limit);
 		return;
 	}
-	for (size_t looked = 0; looked < c->most * URIS_PER_DESTINATION && dmarc_uri_next(&rua, &uri); looked++)
+	for (size_t looked = 0; looked < c->most * URIS_PER_DESTINATION && dmarc_uri_next(&uris, &uri); looked++)
 		if (dmarc_uri_mailbox(arena, &uri, &address, &domain) && span_equal(domain, host))
 			add(c, address, uri.limit_bytes);
 }
@@ -62,7 +62,7 @@ static void ask_outside(struct choice *c, struct span host, struct span address,
 	struct span name = arena_printf_span(q->arena, SPAN_FMT "._report._dmarc." SPAN_FMT, SPAN_ARG(c->policy_domain),
 	                                     SPAN_ARG(host));
 	struct lookup_answer answer = { .status = DNS_FAILED };
-	struct span rdata, text, agreement = { NULL, 0 }, rua;
+	struct span rdata, text, agreement = { NULL, 0 }, uris;
 
 	if (name.len > DNS_NAME_MAX)
 		return;
@@ -76,18 +76,18 @@ static void ask_outside(struct choice *c, struct span host, struct span address,
 	while (rdata_next(&answer.records, &rdata)) {
 		if (!rdata_txt(q->arena, rdata, &text) || !dmarc_record_is_version(text))
 			continue;
-		if (agreement.len == 0 || !dmarc_record_tag(agreement, span_lit("rua"), &rua))
+		if (agreement.len == 0 || !dmarc_record_tag(agreement, c->tag, &uris))
 			agreement = text;
 	}
 	if (agreement.len != 0)
 		add_agreed(c, agreement, host, address, limit);
 }
 
-enum outcome dmarc_destinations(struct dmarc_query *q, struct span policy_domain, struct span rua, size_t most,
-                                struct dmarc_destination **list, size_t *count, struct why *why)
+enum outcome dmarc_destinations(struct dmarc_query *q, struct span policy_domain, struct span tag, struct span uris,
+                                size_t most, struct dmarc_destination **list, size_t *count, struct why *why)
 {
 	struct choice c = {
-		.query = q, .policy_domain = policy_domain, .most = most,
+		.query = q, .policy_domain = policy_domain, .tag = tag, .most = most,
 		.list = ARENA_NEW_ARRAY(q->arena, struct dmarc_destination, most + 1),
 	};
 	struct span address, host;
@@ -95,7 +95,7 @@ enum outcome dmarc_destinations(struct dmarc_query *q, struct span policy_domain
 
 	if (dmarc_query_organization(q, policy_domain, &c.organization) == DMARC_FAILED)
 		c.organization = span_first(policy_domain, 0);
-	for (size_t looked = 0; looked < most * URIS_PER_DESTINATION && c.count < most && dmarc_uri_next(&rua, &uri);
+	for (size_t looked = 0; looked < most * URIS_PER_DESTINATION && c.count < most && dmarc_uri_next(&uris, &uri);
 	     looked++) {
 		if (!dmarc_uri_mailbox(q->arena, &uri, &address, &host))
 			continue;

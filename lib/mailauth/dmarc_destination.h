@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* dmarc_destination.h - where a domain's aggregate reports go: the addresses of rua= that agree to get them */
+/* dmarc_destination.h - where a domain's reports go: the addresses of rua= or ruf= that agree to get them */
 #ifndef MAILAUTH_DMARC_DESTINATION_H
 #define MAILAUTH_DMARC_DESTINATION_H
 
@@ -20,11 +20,11 @@ struct dmarc_destination {
 /* Receivers must take two at least (RFC 7489 6.2); a longer list costs us, and floods others. */
 enum { DMARC_DESTINATIONS_MAX = 5 };
 
-/* dmarc_destinations - up to most addresses of the list rua, each once, for the record at policy_domain; q asks the DNS
- * (its text and public suffix list decide what another organisation is).  An address of another organisation counts
+/* dmarc_destinations - up to most addresses of the list uris, each once, for the record at policy_domain; q asks the DNS
+ * (its text and public suffix list decide what another organisation is).  tag: whose list it is, "rua" or "ruf".  An address of another organisation counts
  * only when that one agrees, and may be replaced by it (RFC 7489 7.1).  DONE, also with none; DEFER: the DNS did not
  * tell of all of them, those given are what is known. */
-MUST_USE enum outcome dmarc_destinations(struct dmarc_query *q, struct span policy_domain, struct span rua, size_t most,
-                                         struct dmarc_destination **list, size_t *count, struct why *why);
+MUST_USE enum outcome dmarc_destinations(struct dmarc_query *q, struct span policy_domain, struct span tag, struct span uris,
+                                         size_t most, struct dmarc_destination **list, size_t *count, struct why *why);
 
 #endif

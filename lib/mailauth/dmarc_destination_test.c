@@ -12,6 +12,7 @@ static const struct test_zone_row zone_rows[] = {
 	{ "example.com._report._dmarc.odd.example", "v=DMARC1; rua=nonsense" },
 	{ "example.com._report._dmarc.no.example", "v=DMARC2" },
 	{ "example.com._report._dmarc.deaf.example", NULL },
+	{ "example.com._report._dmarc.both.example", "v=DMARC1; rua=mailto:a@both.example; ruf=mailto:f@both.example" },
 	{ "_dmarc.example.com", "v=DMARC1; p=none" },
 	{ "_dmarc.unit.example.com", "v=DMARC1; p=none; psd=n" },
 };
@@ -36,7 +37,7 @@ static const struct {
 	{ SPAN(""), DONE, "" },
 };
 
-static void run(enum dmarc_text text, struct span rua, enum outcome outcome, const char *addresses)
+static void run_tag(enum dmarc_text text, struct span tag, struct span uris, enum outcome outcome, const char *addresses)
 {
 	struct test_zone zone = { .rows = zone_rows, .count = COUNT_OF(zone_rows) };
 	struct lookup lookup = test_zone_lookup(&zone);
@@ -48,7 +49,7 @@ static void run(enum dmarc_text text, struct span rua, enum outcome outcome, con
 	struct buf got;
 	size_t count;
 
-	assert_int_equal(dmarc_destinations(&q, span_lit("example.com"), rua, 3, &list, &count, &why), outcome);
+	assert_int_equal(dmarc_destinations(&q, span_lit("example.com"), tag, uris, 3, &list, &count, &why), outcome);
 	buf_init(&got, BUF_NO_LIMIT);
 	for (size_t i = 0; i < count; i++) {
 		buf_add(&got, list[i].address);
@@ -60,6 +61,11 @@ static void run(enum dmarc_text text, struct span rua, enum outcome outcome, con
 	buf_free(&got);
 	dmarc_psl_close(psl);
 	arena_free(arena);
+}
+
+static void run(enum dmarc_text text, struct span rua, enum outcome outcome, const char *addresses)
+{
+	run_tag(text, span_lit("rua"), rua, outcome, addresses);
 }
 
 static void choices(void **state)
@@ -79,6 +85,15 @@ static void another_unit(void **state)
 	run(DMARC_BIS, span_lit("mailto:a@unit.example.com"), DONE, "");
 }
 
+/* Failure reports may go elsewhere than aggregate ones; who agrees to one kind says so of both. */
+static void of_failures(void **state)
+{
+	(void)state;
+	run(DMARC_RFC7489, span_lit("mailto:x@both.example"), DONE, "a@both.example ");
+	run_tag(DMARC_RFC7489, span_lit("ruf"), span_lit("mailto:x@both.example"), DONE, "f@both.example ");
+	run_tag(DMARC_RFC7489, span_lit("ruf"), span_lit("mailto:x@more.example,mailto:a@no.example"), DONE, "x@more.example ");
+}
+
 /* A list without end costs a bounded number of questions. */
 static void long_list(void **state)
 {
@@ -96,7 +111,8 @@ static void long_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(choices), cmocka_unit_test(another_unit), cmocka_unit_test(long_list),
+		cmocka_unit_test(choices), cmocka_unit_test(another_unit), cmocka_unit_test(of_failures),
+		cmocka_unit_test(long_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,8 +6,9 @@
 #include "lib/base/codec.h"
 #include "lib/base/log.h"
 #include "lib/mailauth/dmarc_report.h"
+#include "lib/mailauth/text.h"
 
-enum { ID_BYTES = 12, LINE_BYTES = 76 };
+enum { ID_BYTES = 12 };
 
 struct span dmarc_report_id(struct arena *arena, const struct dmarc_reporter *reporter,
                             const struct dmarc_report_head *head)
@@ -50,17 +51,6 @@ static void add_fields(struct arena *arena, struct buf *out, const struct dmarc_
 	         "Content-Type: multipart/mixed; boundary=\"report-" SPAN_FMT "\"\n\n", SPAN_ARG(id));
 }
 
-static void add_base64(struct arena *arena, struct buf *out, struct span packed)
-{
-	struct span text = base64_encode(arena, packed);
-
-	while (text.len != 0) {
-		buf_add(out, span_first(text, LINE_BYTES));
-		buf_add_byte(out, '\n');
-		text = span_skip(text, LINE_BYTES);
-	}
-}
-
 enum outcome dmarc_report_mail(struct arena *arena, const struct dmarc_reporter *reporter,
                                const struct dmarc_report_head *head, struct span packed, struct span to,
                                unsigned number, uint64_t wall_us, uint64_t most_bytes, struct buf *out,
@@ -80,7 +70,7 @@ enum outcome dmarc_report_mail(struct arena *arena, const struct dmarc_reporter 
 	buf_addf(out, "--report-" SPAN_FMT "\nContent-Type: application/gzip; name=\"" SPAN_FMT "\"\n"
 	         "Content-Disposition: attachment;\n filename=\"" SPAN_FMT "\"\n"
 	         "Content-Transfer-Encoding: base64\n\n", SPAN_ARG(id), SPAN_ARG(file), SPAN_ARG(file));
-	add_base64(arena, out, packed);
+	text_add_base64(arena, out, packed);
 	buf_addf(out, "--report-" SPAN_FMT "--\n", SPAN_ARG(id));
 	/* On its way every line gains a CR; a limit counts what arrives (RFC 7489 7.2). */
 	for (size_t i = before; i < out->len; i++)

@@ -36,7 +36,7 @@ static enum outcome choose(struct job *j, struct dmarc_destination **list, size_
 		.arena = j->arena, .lookup = &lookup, .text = j->domain->which, .psl = j->run->settings->psl,
 		.most = j->run->settings->most_questions,
 	};
-	enum outcome outcome = dmarc_destinations(&q, j->domain->name, j->record.rua,
+	enum outcome outcome = dmarc_destinations(&q, j->domain->name, span_lit("rua"), j->record.rua,
 	                                          j->run->settings->most_destinations, list, count, j->run->why);
 
 	ways->end(ways->user);

@@ -139,11 +139,14 @@ lib_mailauth_dmarc_store_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 
 lib_mailauth_libmailauth_a_SOURCES += \
 	lib/mailauth/dmarc_destination.c lib/mailauth/dmarc_destination.h \
+	lib/mailauth/dmarc_failure.c lib/mailauth/dmarc_failure.h \
 	lib/mailauth/dmarc_report.c lib/mailauth/dmarc_report.h \
 	lib/mailauth/dmarc_report_mail.c \
 	lib/mailauth/dmarc_send.c lib/mailauth/dmarc_send.h
 
-check_PROGRAMS += lib/mailauth/dmarc_destination_test
+check_PROGRAMS += lib/mailauth/dmarc_destination_test lib/mailauth/dmarc_failure_test
+lib_mailauth_dmarc_failure_test_SOURCES = lib/mailauth/dmarc_failure_test.c
+lib_mailauth_dmarc_failure_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 lib_mailauth_dmarc_destination_test_SOURCES = lib/mailauth/dmarc_destination_test.c lib/mailauth/test_dmarc.h
 lib_mailauth_dmarc_destination_test_LDADD = $(LIBS_MAILAUTH) $(TEST_LIBS)
 

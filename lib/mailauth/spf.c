@@ -57,6 +57,8 @@ static enum spf_result select_policy(struct spf_check *c, struct span domain, st
 	}
 	if (found == 0)
 		return SPF_NONE;
+	if (c->policy.len == 0)
+		c->policy = *text;
 	if (found == 1 && text->len <= c->settings->most_record_bytes)
 		return SPF_PASS;
 	c->reason = arena_printf_span(c->arena, "%s at " SPAN_FMT,
@@ -255,6 +257,7 @@ void spf_check(const struct spf_client *client, enum spf_identity identity, cons
 	}
 	verdict->domain = c.sender_domain;
 	verdict->result = spf_check_host(&c, c.sender_domain, &decision);
+	verdict->policy = c.policy;
 	verdict->mechanism = text_printable(arena, decision.mechanism, REASON_MAX_BYTES);
 	if (verdict->result == SPF_TEMPERROR || verdict->result == SPF_PERMERROR)
 		verdict->reason = text_printable(arena, c.reason, REASON_MAX_BYTES);

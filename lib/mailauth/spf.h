@@ -60,6 +60,7 @@ struct spf_verdict {
 	enum spf_result   result;
 	enum spf_identity identity;
 	struct span       domain;	/* the one judged, A-labels; empty when there was none */
+	struct span       policy;	/* its record, as published; empty: none was found */
 	struct span       mechanism;	/* that decided, as the policy has it; "default" when none did; may be empty */
 	struct span       explanation;	/* of a fail; may be empty */
 	bool              is_explained;	/* by the domain: words of a stranger, who must be named (RFC 7208 6.2) */

@@ -74,6 +74,7 @@ struct spf_check {
 	struct net_address         ip;
 	bool                       is_ip6;
 	struct span                local, sender_domain, helo;
+	struct span                policy;	/* the first that was found: of sender_domain */
 	unsigned                   terms, void_terms;
 	bool                       term_is_void;	/* the present one has been counted */
 	bool                       is_explaining;	/* exp= counts nothing and fails silently */

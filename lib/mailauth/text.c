@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* text.c - one byte in, one byte out */
+/* text.c - bytes of strangers, one byte in, one byte out; and bytes of any kind in base64 */
 #include "lib/mailauth/text.h"
 
+#include "lib/base/codec.h"
 #include "lib/smtp/address.h"
+
+enum { BASE64_LINE_BYTES = 76 };
 
 static struct span change(struct arena *arena, struct span s, char (*to)(char c))
 {
@@ -44,4 +47,15 @@ struct span text_header(struct arena *arena, struct span s, bool may_utf8)
 struct span text_remark(struct arena *arena, struct span s, size_t most)
 {
 	return change(arena, span_first(s, most), to_remark);
+}
+
+void text_add_base64(struct arena *arena, struct buf *out, struct span bytes)
+{
+	struct span text = base64_encode(arena, bytes);
+
+	while (text.len != 0) {
+		buf_add(out, span_first(text, BASE64_LINE_BYTES));
+		buf_add_byte(out, '\n');
+		text = span_skip(text, BASE64_LINE_BYTES);
+	}
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/span.h"
 
 /* text_printable - the first 'most' bytes of s, each other than printable US-ASCII as '?'. */
@@ -17,5 +18,7 @@ struct span text_header(struct arena *arena, struct span s, bool may_utf8);
 /* text_remark - text_printable without bytes that mean something in a comment or quoted-string: for what is written for
  * people, so that even a reader who knows no escapes is not led out of it. */
 struct span text_remark(struct arena *arena, struct span s, size_t most);
+/* text_add_base64 - bytes as the lines of a MIME part (RFC 2045 6.8), each ended by LF. */
+void text_add_base64(struct arena *arena, struct buf *out, struct span bytes);
 
 #endif
