@@ -30,6 +30,8 @@ from queue_test import FarEnd
 IS_ROOT = os.geteuid() == 0
 IN_NAMESPACE = "POSTERN_TEST_NAMESPACE" in os.environ
 MAIL_UID = 64120
+# Our own network is checked as strangers are: else mailauth has nothing to do.
+CHECKED = "main.mailauth_sign_networks="
 QUICK = ("main.minimal_backoff_time=1s", "main.maximal_backoff_time=1s", "main.queue_run_delay=1s")
 MARK = re.compile(rb"^Subject: mark-(\d+)\r?$", re.M)
 numbers = itertools.count(1)
@@ -245,8 +247,8 @@ class NoMemory(Fault):
     """Whoever gets no memory ends, and is replaced; what was acknowledged is safe."""
 
     def test_each_helper(self):
-        self.begin("main.smtpd_ask_time_limit=5s", *QUICK)
-        for name in ("smtpd", "qmgr", "local", "router", "login", "auth", "dns", "tlsmgr"):
+        self.begin("main.smtpd_ask_time_limit=5s", CHECKED, *QUICK)
+        for name in ("smtpd", "qmgr", "local", "router", "login", "auth", "dns", "tlsmgr", "mailauth"):
             with self.subTest(name):
                 self.assertEqual(self.send()[0], 250)
                 for pid in self.pids(name):
@@ -335,7 +337,7 @@ class Stopped(Fault):
     """Each kind of helper in turn stands still: with SIGSTOP, as in a hanging system call."""
 
     HELPERS = ("router", "auth", "dns", "tlsmgr", "qmgr", "local", "smtp", "login", "imapd", "pop3d",
-               "postlogd", "smtpd", "pickup")
+               "postlogd", "smtpd", "pickup", "mailauth")
 
     def stop_helpers(self, name):
         pids = self.pids(name)[:1] if name in ("smtpd", "login") else self.pids(name)
@@ -361,7 +363,7 @@ class Stopped(Fault):
         wait_until(mailbox, 60, self.host.log_tail)
 
     def test_the_hung_worker_is_replaced(self):
-        self.begin("main.master_heartbeat_limit=3s", "main.master_heartbeat_interval=1s", *QUICK)
+        self.begin("main.master_heartbeat_limit=3s", "main.master_heartbeat_interval=1s", CHECKED, *QUICK)
         for name in self.HELPERS:
             stopped = self.stop_helpers(name)
             with self.subTest(name):
@@ -373,8 +375,9 @@ class Stopped(Fault):
         self.check_all_arrived()
 
     def test_clients_are_told_to_come_back_and_all_is_well_later(self):
-        self.begin("main.master_heartbeat_limit=1h", "main.smtpd_ask_time_limit=3s", *QUICK)
-        for name in ("router", "qmgr", "local", "auth", "dns", "tlsmgr", "postlogd"):
+        self.begin("main.master_heartbeat_limit=1h", "main.smtpd_ask_time_limit=3s", "main.milter_content_timeout=3s",
+                   "main.milter_command_timeout=3s", CHECKED, *QUICK)
+        for name in ("router", "qmgr", "local", "auth", "dns", "tlsmgr", "postlogd", "mailauth"):
             stopped = self.stop_helpers(name)
             with self.subTest(name):
                 for size in (100, 200000):
@@ -479,8 +482,8 @@ class KilledWhileStreaming(Fault):
         return reply
 
     def test_each_helper(self):
-        self.begin(*QUICK)
-        for victim in ("smtpd", "qmgr", "local", "router", "dns", "tlsmgr", "auth"):
+        self.begin(CHECKED, *QUICK)
+        for victim in ("smtpd", "qmgr", "local", "router", "dns", "tlsmgr", "auth", "mailauth"):
             for when in (0, 4, 7):
                 with self.subTest(victim, when=when):
                     reply = self.stream(victim, when)
