@@ -15,6 +15,7 @@ import time
 import unittest
 
 from posterntest import Instance, main, wait_until
+from processes import is_running
 
 MESSAGES = int(os.environ.get("POSTERN_CRASH_MESSAGES", "2000"))
 PACE_S = 0.02       # between two messages of a sender, so that many kills fall into the run
@@ -125,7 +126,7 @@ class Crash(unittest.TestCase):
         time.sleep(self.random.uniform(0.5, 1.0))
         os.kill(self.host.master, signal.SIGKILL)
         self.kills += 1
-        wait_until(lambda: not os.path.exists(f"/proc/{self.host.master}"), 10)
+        wait_until(lambda: not is_running(self.host.master), 10)
         for _ in range(5):
             try:
                 self.host.start()

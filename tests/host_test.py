@@ -14,6 +14,7 @@ import tempfile
 import unittest
 
 from posterntest import INSTANCE, Instance, have, loose_tls, main, message, wait_until
+from processes import is_running
 
 NOBODY = 65534
 
@@ -317,7 +318,7 @@ class OrdinaryUser(Host):
                 self.assertEqual(pop.stat()[0], turn + 1)
                 pop.quit()
                 self.host.stop()
-                self.assertFalse(pathlib.Path(f"/proc/{self.host.master}").exists())
+                self.assertFalse(is_running(self.host.master))
                 self.host.start()
         self.assertNotRegex(self.host.log(), r"(fatal|panic|bug):")
 

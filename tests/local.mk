@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-EXTRA_DIST += tests/fuzz_main.c tests/instance tests/layers tests/run-tests tests/posterntest.py tests/trial \
+EXTRA_DIST += tests/fuzz_main.c tests/instance tests/layers tests/run-tests tests/posterntest.py tests/processes.py tests/trial \
 	tests/setup.sh tests/valgrind.supp quickstart runtests autogen
 
 # One folder with all programs as master wants them (daemon_directory) and all commands: the build

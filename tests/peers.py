@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 
 from posterntest import free_port, wait_until
+from processes import is_running
 
 POSTFIX_DAEMONS = pathlib.Path("/usr/lib/postfix/sbin")
 
@@ -234,4 +235,4 @@ def stop_pid_file(path):
         os.kill(pid, signal.SIGTERM)
     except (OSError, ValueError):
         return
-    wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), 30)
+    wait_until(lambda: not is_running(pid), 30)
