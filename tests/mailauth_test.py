@@ -443,14 +443,14 @@ class Reported(unittest.TestCase):
 
 
 @contextlib.contextmanager
-def standalone(world, folder, *options):
+def standalone(world, folder, *options, **more):
     """mailauth as another mail server's filter; gives its socket."""
     path = folder / "mailauth.sock"
     etc = folder / "mailauth-etc"
     etc.mkdir()
     settings = {"myhostname": AUTHSERV, "mynetworks": "192.0.2.0/24", "data_directory": etc / "data",
                 "dns_servers": world.dns.address, "filter_owner": "64109", "dmarc_reject_action": "reject",
-                "arc_trusted_sealers": "sealer.test"}
+                "arc_trusted_sealers": "sealer.test", **more}
     (etc / "main.cf").write_text("".join(f"{k} = {v}\n" for k, v in settings.items()))
     with open(folder / "mailauth.log", "w") as log:
         process = subprocess.Popen([str(BUILD / "mailauth" / "mailauth"), "-l", f"unix:{path}", "-c", str(etc), *options],
@@ -490,6 +490,25 @@ class BesidePostfix(unittest.TestCase):
                 theirs = sorted(results_of(x)[0] for x in peer.mails("a"))
                 self.assertEqual(theirs, sorted(results_of(x)[0] for x in host.mails("u1")))
                 self.assertEqual([len(results_of(x)) for x in peer.mails("a")], [1, 1, 1])
+
+    def test_it_signs_for_the_users_of_postfix(self):
+        world = World()
+        self.addCleanup(world.close)
+        folder = world.dir / "keys" / "aligned.test"
+        folder.mkdir(parents=True)
+        shutil.copy(world.author.path, folder / "s1.pem")
+        for path in (folder.parent, folder, folder / "s1.pem"):
+            os.chown(path, 64109, 64109)
+            path.chmod(0o600 if path.suffix else 0o700)
+        with standalone(world, world.dir, mynetworks="127.0.0.0/8", dkim_key_directory=folder.parent) as path, \
+                Postfix(64120, smtpd_milters=f"unix:{path}", milter_default_action="tempfail") as peer:
+            with smtplib.SMTP("127.0.0.1", peer.port, "out.aligned.test", timeout=60) as s:
+                for sender in ("ann@aligned.test", "x@nothing.test", "ann@aligned.test"):
+                    s.sendmail(sender, "a@pf.test", mail(sender.partition("@")[2]))
+            wait_until(lambda: len(peer.mails("a")) == 3, 30, peer.log_tail)
+            found = [world.check("dkim", "0", "whole", message=text.replace(b"\n", b"\r\n")).decode()
+                     for text in peer.mails("a")]
+        self.assertEqual(sum("\npass " in "\n" + text for text in found), 2, found)
 
     @staticmethod
     def give(port, to, message, sender):
