@@ -137,6 +137,15 @@ void keyring_release(struct keyring *k, const struct ring *held)
 		ring_free(last);
 }
 
+bool keyring_has_keys(struct keyring *k)
+{
+	const struct ring *ring = keyring_hold(k);
+	bool is_empty = ring_is_empty(ring);
+
+	keyring_release(k, ring);
+	return !is_empty;
+}
+
 static void put(struct keyring *k, struct ring *ring)
 {
 	struct ring *last;

@@ -38,6 +38,9 @@ void keyring_allow(const struct keyring *k, struct sandbox *s);
 const struct ring *keyring_hold(struct keyring *k) RETURNS_NONNULL;
 void keyring_release(struct keyring *k, const struct ring *ring);
 
+/* keyring_has_keys - there is one at least; by any thread. */
+bool keyring_has_keys(struct keyring *k);
+
 /* ring_is_empty - there is no key at all. */
 bool ring_is_empty(const struct ring *ring);
 /* ring_active - the keys that sign for a domain (A-labels in lower case): one of RSA, one of Ed25519, either, or none. */

@@ -17,6 +17,7 @@ mailauth_mailauth_SOURCES = $(MAILAUTH_LOOKUPS) \
 	mailauth/main.c \
 	mailauth/milter.c mailauth/milter.h \
 	mailauth/milter_io.c mailauth/milter_io.h \
+	mailauth/negotiate.c \
 	mailauth/policy.c \
 	mailauth/reports.c mailauth/reports.h \
 	mailauth/reports_send.c mailauth/reports_send.h \

@@ -78,6 +78,23 @@ bool tables_have_client(struct tables *t, enum client_list list, struct span nam
 /* tables_signers - what dkim_signing_table says for an author; false: no row. */
 bool tables_signers(struct tables *t, struct span local, struct span domain, struct arena *arena, struct span *value);
 
+/* writable - libmilter takes no const, and changes nothing. */
+static inline char *writable(const char *s)
+{
+	union { const char *in; char *out; } u = { s };
+
+	return u.out;
+}
+
+/* ---- negotiate.c ---- */
+
+/* negotiate - libmilter's callback for a new connection of a server. */
+sfsistat negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned long f2, unsigned long f3,
+                   unsigned long *want_actions, unsigned long *want_steps, unsigned long *want_f2,
+                   unsigned long *want_f3);
+/* negotiated_steps - what was agreed on this connection: SMFIP_... */
+unsigned long negotiated_steps(SMFICTX *ctx);
+
 /* ---- session.c: a connection and its messages, as libmilter tells of them ---- */
 
 enum mode {

@@ -22,13 +22,6 @@ enum { BACKLOG = 200 };
 
 struct mailauth mailauth;
 
-static char *writable(const char *s)
-{
-	union { const char *in; char *out; } u = { s };
-
-	return u.out;
-}
-
 void milter_open(const char *where)
 {
 	struct smfiDesc us = session_describe();

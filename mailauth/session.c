@@ -5,116 +5,19 @@
  * that can (SMFIP_NR_*) sends a whole message in one go.  The server is trusted for who the client is, the message is
  * not for anything. */
 #include <netinet/in.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "mailauth/failures.h"
 #include "mailauth/keyring.h"
 #include "mailauth/mailauth.h"
 #include "mailauth/reports.h"
 
-enum { FIELDS_AT_FIRST = 32, BODY_HASHES_MAX = 40, CONNECTIONS_KNOWN = 65536 };
-
-/* libmilter takes no const, and changes nothing. */
-static char *text(const char *s)
-{
-	union { const char *in; char *out; } u = { s };
-
-	return u.out;
-}
+enum { FIELDS_AT_FIRST = 32, BODY_HASHES_MAX = 40 };
 
 static struct span macro(SMFICTX *ctx, const char *name)
 {
-	return span_of(smfi_getsymval(ctx, text(name)));
-}
-
-/* ---- negotiation ---- */
-
-/* What was agreed with each server connection.  It outlives the sessions on it (SMFIC_QUIT_NC ends one and keeps the
- * connection), and libmilter tells no end of a connection apart from the end of a session; so an entry stays until
- * the same address is a new connection's. */
-static struct {
-	pthread_mutex_t lock;
-	struct hash    *steps;	/* by connection */
-} agreed = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static void agree(SMFICTX *ctx, unsigned long steps)
-{
-	unsigned long *value = malloc(sizeof(*value));
-
-	if (value == NULL)
-		log_fatal("out of memory");
-	*value = steps;
-	pthread_mutex_lock(&agreed.lock);
-	if (agreed.steps != NULL && hash_count(agreed.steps) >= CONNECTIONS_KNOWN) {
-		hash_free(agreed.steps, free);
-		agreed.steps = NULL;
-	}
-	if (agreed.steps == NULL)
-		agreed.steps = hash_new();
-	free(hash_put(agreed.steps, span_make(&ctx, sizeof(ctx)), value));
-	pthread_mutex_unlock(&agreed.lock);
-}
-
-static unsigned long agreement(SMFICTX *ctx)
-{
-	const unsigned long *value = NULL;
-	unsigned long steps;
-
-	pthread_mutex_lock(&agreed.lock);
-	if (agreed.steps != NULL)
-		value = hash_get(agreed.steps, span_make(&ctx, sizeof(ctx)));
-	steps = value != NULL ? *value : 0;
-	pthread_mutex_unlock(&agreed.lock);
-	return steps;
-}
-
-static bool has_keys(void)
-{
-	const struct ring *ring = keyring_hold(mailauth.keyring);
-	bool is_empty = ring_is_empty(ring);
-
-	keyring_release(mailauth.keyring, ring);
-	return !is_empty;
-}
-
-static const struct {
-	int         stage;
-	const char *names;
-} macros[] = {
-	{ SMFIM_CONNECT, "j {daemon_name} _ {client_resolve}" },
-	{ SMFIM_HELO, "" },
-	{ SMFIM_ENVFROM, "{auth_authen}" },
-	{ SMFIM_ENVRCPT, "" },
-	{ SMFIM_DATA, "" },
-	{ SMFIM_EOM, "i" },
-	{ SMFIM_EOH, "" },
-};
-
-static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, UNUSED unsigned long f2,
-                             UNUSED unsigned long f3, unsigned long *want_actions, unsigned long *want_steps,
-                             unsigned long *want_f2, unsigned long *want_f3)
-{
-	const unsigned long needed = SMFIF_ADDHDRS | SMFIF_CHGHDRS;
-	const unsigned long useless = SMFIP_NOUNKNOWN | SMFIP_NODATA;
-	/* Without keys we may take our leave when a client connects. */
-	const unsigned long quiet = (has_keys() ? SMFIP_NR_CONN : 0) | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT |
-	                            SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY;
-
-	if ((actions & needed) != needed) {
-		log_error("the mail server does not let us change header fields");
-		return SMFIS_REJECT;
-	}
-	*want_actions = needed | (actions & SMFIF_QUARANTINE);
-	*want_steps = steps & (useless | quiet | SMFIP_HDR_LEADSPC);
-	*want_f2 = *want_f3 = 0;
-	for (size_t i = 0; i < COUNT_OF(macros) && (actions & SMFIF_SETSYMLIST) != 0; i++)
-		(void)smfi_setsymlist(ctx, macros[i].stage, text(macros[i].names));
-	agree(ctx, *want_steps);
-	return SMFIS_CONTINUE;
+	return span_of(smfi_getsymval(ctx, writable(name)));
 }
 
 /* ---- the connection ---- */
@@ -125,7 +28,7 @@ static struct session *session_new(SMFICTX *ctx)
 	struct session *s = ARENA_NEW(arena, struct session);
 
 	s->arena = arena;
-	s->steps = agreement(ctx);
+	s->steps = negotiated_steps(ctx);
 	(void)smfi_setpriv(ctx, s);
 	return s;
 }
@@ -204,7 +107,7 @@ static sfsistat on_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *address)
 	s->is_ours = !s->has_ip || span_equal(macro(ctx, "{daemon_name}"), span_lit("ORIGINATING")) ||
 	             tables_have_client(mailauth.tables, CLIENT_SIGNED, s->name, &s->ip);
 	/* Mail of ours and no key to sign it: a session that has nothing for us to do. */
-	if ((s->steps & SMFIP_NR_CONN) == 0 && s->is_ours && !has_keys())
+	if ((s->steps & SMFIP_NR_CONN) == 0 && s->is_ours && !keyring_has_keys(mailauth.keyring))
 		return SMFIS_ACCEPT;
 	return go_on(s, SMFIP_NR_CONN);
 }
@@ -388,7 +291,7 @@ static sfsistat remove_forged(SMFICTX *ctx, const struct message *m)
 	sfsistat status = SMFIS_CONTINUE;
 
 	for (size_t i = m->forged_count; i > 0 && status == SMFIS_CONTINUE; i--)
-		status = tell(smfi_chgheader(ctx, text("Authentication-Results"), (int)m->forged[i - 1], NULL),
+		status = tell(smfi_chgheader(ctx, writable("Authentication-Results"), (int)m->forged[i - 1], NULL),
 		              "removal of forged results");
 	return status;
 }
@@ -406,7 +309,7 @@ static sfsistat insert(SMFICTX *ctx, const struct message *m, struct mail_field 
 
 static sfsistat refuse(SMFICTX *ctx, const struct message *m, const struct judgement *j)
 {
-	if (smfi_setreply(ctx, text("550"), text("5.7.1"), arena_cstr(m->arena, j->reason)) != MI_SUCCESS)
+	if (smfi_setreply(ctx, writable("550"), writable("5.7.1"), arena_cstr(m->arena, j->reason)) != MI_SUCCESS)
 		log_error("the mail server takes no reason for a refusal");
 	return SMFIS_REJECT;
 }
@@ -475,9 +378,9 @@ static sfsistat on_close(SMFICTX *ctx)
 struct smfiDesc session_describe(void)
 {
 	return (struct smfiDesc){
-		.xxfi_name = text("mailauth"), .xxfi_version = SMFI_VERSION,
+		.xxfi_name = writable("mailauth"), .xxfi_version = SMFI_VERSION,
 		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE,
-		.xxfi_negotiate = on_negotiate, .xxfi_connect = on_connect, .xxfi_helo = on_helo,
+		.xxfi_negotiate = negotiate, .xxfi_connect = on_connect, .xxfi_helo = on_helo,
 		.xxfi_envfrom = on_sender, .xxfi_envrcpt = on_recipient, .xxfi_header = on_field,
 		.xxfi_eoh = on_header_end, .xxfi_body = on_body, .xxfi_eom = on_message_end,
 		.xxfi_abort = on_abort, .xxfi_close = on_close,
