@@ -13,6 +13,7 @@
 #include "lib/base/log.h"
 #include "lib/mailauth/dmarc_destination.h"
 #include "lib/mailauth/dmarc_failure.h"
+#include "lib/mailauth/text.h"
 #include "lib/task/task.h"
 #include "mailauth/hand_in.h"
 #include "mailauth/mailauth.h"
@@ -183,7 +184,7 @@ static void mail_all(struct sending *s, struct arena *arena, const struct dmarc_
 
 		buf_init(&mail, BUF_NO_LIMIT);
 		dmarc_failure_mail(arena, &reporter, &p->failure, list[i].address, clock_wall_us(), &mail);
-		if (mail.len > list[i].limit_bytes)
+		if (text_wire_bytes(buf_span(&mail)) > list[i].limit_bytes)
 			log_note("DMARC failure report on " SPAN_FMT ": larger than <" SPAN_FMT "> takes",
 			         SPAN_ARG(p->policy_domain), SPAN_ARG(list[i].address));
 		else if (hand_in(s->conf, list[i].address, buf_span(&mail), &why) == DONE)

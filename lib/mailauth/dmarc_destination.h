@@ -20,10 +20,10 @@ struct dmarc_destination {
 /* Receivers must take two at least (RFC 7489 6.2); a longer list costs us, and floods others. */
 enum { DMARC_DESTINATIONS_MAX = 5 };
 
-/* dmarc_destinations - up to most addresses of the list uris, each once, for the record at policy_domain; q asks the DNS
- * (its text and public suffix list decide what another organisation is).  tag: whose list it is, "rua" or "ruf".  An address of another organisation counts
- * only when that one agrees, and may be replaced by it (RFC 7489 7.1).  DONE, also with none; DEFER: the DNS did not
- * tell of all of them, those given are what is known. */
+/* dmarc_destinations - up to most addresses of the list uris, each once, for the record at policy_domain; tag: whose list
+ * it is, "rua" or "ruf".  q asks the DNS (its text and public suffix list decide what another organisation is).  An
+ * address of another organisation counts only when that one agrees, and may be replaced by it (RFC 7489 7.1).  DONE,
+ * also with none; DEFER: the DNS did not tell of all of them, those given are what is known. */
 MUST_USE enum outcome dmarc_destinations(struct dmarc_query *q, struct span policy_domain, struct span tag, struct span uris,
                                          size_t most, struct dmarc_destination **list, size_t *count, struct why *why);
 

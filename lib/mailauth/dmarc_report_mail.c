@@ -72,10 +72,8 @@ enum outcome dmarc_report_mail(struct arena *arena, const struct dmarc_reporter 
 	         "Content-Transfer-Encoding: base64\n\n", SPAN_ARG(id), SPAN_ARG(file), SPAN_ARG(file));
 	text_add_base64(arena, out, packed);
 	buf_addf(out, "--report-" SPAN_FMT "--\n", SPAN_ARG(id));
-	/* On its way every line gains a CR; a limit counts what arrives (RFC 7489 7.2). */
-	for (size_t i = before; i < out->len; i++)
-		most -= most != 0 && out->ptr[i] == '\n';
-	if (out->len - before <= most)
+	/* A limit counts what arrives (RFC 7489 7.2). */
+	if (text_wire_bytes(span_skip(buf_span(out), before)) <= most)
 		return DONE;
 	buf_truncate(out, before);
 	return why_set(why, REFUSE, "", "the report is larger than its receiver takes");

@@ -59,3 +59,12 @@ void text_add_base64(struct arena *arena, struct buf *out, struct span bytes)
 		text = span_skip(text, BASE64_LINE_BYTES);
 	}
 }
+
+size_t text_wire_bytes(struct span text)
+{
+	size_t bytes = text.len;
+
+	for (size_t i = 0; i < text.len; i++)
+		bytes += text.ptr[i] == '\n';
+	return bytes;
+}

@@ -20,5 +20,7 @@ struct span text_header(struct arena *arena, struct span s, bool may_utf8);
 struct span text_remark(struct arena *arena, struct span s, size_t most);
 /* text_add_base64 - bytes as the lines of a MIME part (RFC 2045 6.8), each ended by LF. */
 void text_add_base64(struct arena *arena, struct buf *out, struct span bytes);
+/* text_wire_bytes - how many bytes text, whose lines end in LF, has on its way: each line gains a CR. */
+size_t text_wire_bytes(struct span text);
 
 #endif
